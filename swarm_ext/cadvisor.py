@@ -1,0 +1,265 @@
+"""The HTTP client of one node's cAdvisor, on requests. What the answers mean is `cadvisor_wire`'s business."""
+
+from __future__ import annotations
+
+import re
+import socket
+import time
+from typing import TYPE_CHECKING, TypeVar
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+import urllib3
+
+from swarm_ext.cadvisor_wire import (
+    WireError,
+    decode_container,
+    decode_containers,
+    decode_machine,
+    encode_request,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from datetime import datetime
+    from types import TracebackType
+    from typing import Self
+
+    from swarm_ext.cadvisor_wire import ContainerInfo, ContainersReply, Machine
+
+API = "/api/v1.3"
+MAX_BODY_BYTES = 64 * 2**20
+TIMEOUT_SECONDS = (2.0, 5.0)
+"""To connect, and to read: a node that answers more slowly cannot be sampled every second anyhow."""
+_CHUNK_BYTES = 2**18
+_EXCERPT_CHARACTERS = 160
+
+AnswerT = TypeVar("AnswerT")
+
+
+class CAdvisorError(Exception):
+    """cAdvisor gave no usable answer. The text is one line: which URL, what happened, the remedy if there is one."""
+
+
+class ReplyTooLargeError(CAdvisorError):
+    """The answer is larger than `MAX_BODY_BYTES`: ask for fewer points."""
+
+
+class CAdvisor:
+    """One node's cAdvisor at `url`, over one kept-alive connection. Not for concurrent use; close it after use.
+
+    `timeout_seconds` bounds connecting, and waiting for the whole answer (by at most twice the second figure when it
+    trickles). Every method raises CAdvisorError and nothing else.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        *,
+        timeout_seconds: tuple[float, float] = TIMEOUT_SECONDS,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
+        (self._base,) = parse_urls(url)
+        self._timeout_seconds = timeout_seconds
+        self._max_body_bytes = max_body_bytes
+        self._session = requests.Session()
+        self._session.trust_env = False  # neither proxies nor .netrc: nodes are asked directly
+        self._session.headers.update({"Accept": "application/json", "Accept-Encoding": "identity"})
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def __repr__(self) -> str:
+        return f"CAdvisor({without_credentials(self._base)!r})"
+
+    def containers(self, since: datetime | None = None, *, points: int = -1) -> ContainersReply:
+        """Return every Docker container with its `points` newest points (-1: all) since `since`, inclusive.
+
+        `since` is the *node's* time; None reaches back as far as cAdvisor remembers.
+        """
+        return self._ask("POST", f"{API}/docker/", decode_containers, encode_request(since, points))
+
+    def root(self, since: datetime | None = None, *, points: int = -1) -> ContainerInfo:
+        """Return the container "/", which is the whole machine; arguments as for `containers`."""
+        return self._ask("POST", f"{API}/containers/", decode_container, encode_request(since, points))
+
+    def machine(self) -> Machine:
+        """Return the node's number of cores and its memory."""
+        return self._ask("GET", f"{API}/machine", decode_machine)
+
+    def close(self) -> None:
+        """Close the connection. Idempotent."""
+        self._session.close()
+
+    def _ask(
+        self, method: str, path: str, decode: Callable[[bytes], AnswerT], body: bytes | None = None
+    ) -> AnswerT:
+        url = self._base + path
+        shown = without_credentials(url)
+        deadline = time.monotonic() + sum(self._timeout_seconds)
+        try:
+            with self._session.request(
+                method,
+                url,
+                data=body,
+                headers={"Content-Type": "application/json"} if body else None,
+                timeout=self._timeout_seconds,
+                allow_redirects=False,
+                stream=True,
+            ) as response:
+                answer = self._read(response, shown, deadline)
+        except (OSError, urllib3.exceptions.HTTPError) as error:  # requests' own errors are OSErrors
+            raise CAdvisorError(f"{shown}: {_why(error, self._timeout_seconds)}") from error
+        try:
+            return decode(answer)
+        except WireError as error:
+            raise CAdvisorError(
+                f"{shown}: not cAdvisor's JSON: {error}; it begins {_excerpt(answer)!r}"
+            ) from None
+
+    def _read(self, response: requests.Response, shown: str, deadline: float) -> bytes:
+        if response.is_redirect or 300 <= response.status_code < 400:
+            raise CAdvisorError(
+                f"{shown}: HTTP {response.status_code}, a redirect to {_target(response)}, which is not followed: "
+                "cAdvisor never redirects, so this is a proxy or a login page; give cAdvisor's own address"
+            )
+        chunks: list[bytes] = []
+        size = 0
+        for chunk in response.iter_content(_CHUNK_BYTES):
+            size += len(chunk)
+            chunks.append(chunk)
+            if size > self._max_body_bytes:
+                raise ReplyTooLargeError(
+                    f"{shown}: the answer is larger than {self._max_body_bytes} bytes: refused; ask for less history"
+                )
+            if time.monotonic() > deadline:
+                raise CAdvisorError(
+                    f"{shown}: the answer was not complete after {sum(self._timeout_seconds):g} s ({size} bytes came)"
+                )
+        answer = b"".join(chunks)
+        if response.status_code != 200:
+            raise CAdvisorError(
+                f"{shown}: HTTP {response.status_code} {response.reason}: {_excerpt(answer)!r}"
+                f"{_REMEDIES.get(response.status_code, '')}"
+            )
+        return answer
+
+
+_REMEDIES = {
+    401: "; put the user and password into the URL",
+    403: "; put the user and password into the URL",
+    404: "; is this cAdvisor's address, and its version 0.27 or later?",
+}
+
+
+def parse_urls(text: str) -> list[str]:
+    """Return the comma-separated cAdvisor URLs in `text`, without trailing slashes, in order.
+
+    Raise ValueError, one line, where one has no http(s) scheme or no host, a bad port, a query or fragment, or where
+    one is given twice. Passwords in a URL are allowed, and never shown.
+    """
+    urls: list[str] = []
+    for part in text.split(","):
+        url = part.strip().rstrip("/")
+        _check_url(url)
+        if url in urls:
+            raise ValueError(f"{without_credentials(url)!r} is given twice; name each cAdvisor once")
+        urls.append(url)
+    return urls
+
+
+def _check_url(url: str) -> None:
+    shown = without_credentials(url)
+    example = "write it as http://node:70"
+    if not url:
+        raise ValueError(f"an empty cAdvisor URL; {example}")
+    if re.search(r"[\s\x00-\x1f\x7f]", url):
+        raise ValueError(f"{shown!r}: a URL has no spaces or control characters; {example}")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"{shown!r}: {error}; {example}") from None
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError(f"{shown!r}: a cAdvisor URL begins with http:// or https://; {example}")
+    if not parts.hostname:
+        raise ValueError(f"{shown!r}: the URL has no host; {example}")
+    if port == 0:
+        raise ValueError(f"{shown!r}: port 0 is no port; {example}")
+    if parts.query or parts.fragment:
+        raise ValueError(f"{shown!r}: a cAdvisor URL has no query and no fragment; {example}")
+
+
+def without_credentials(url: str) -> str:
+    """Return `url` without the user and password that it may contain: fit to be shown and logged."""
+    return re.sub(r"(^|//)[^/]*@", r"\1", url)
+
+
+def host_and_port(url: str) -> str:
+    """Return `host:port` of a valid URL, the port being the scheme's own where none is given."""
+    parts: SplitResult = urlsplit(url)
+    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
+    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
+
+
+def _target(response: requests.Response) -> str:
+    try:
+        parts = urlsplit(response.headers.get("Location", ""))
+        return (
+            f"{parts.scheme}://{parts.hostname}" if parts.hostname else repr(parts.path[:_EXCERPT_CHARACTERS])
+        )
+    except ValueError:
+        return "an address that is none"
+
+
+def _excerpt(answer: bytes) -> str:
+    text = answer[: 4 * _EXCERPT_CHARACTERS].decode("utf-8", "replace")
+    return " ".join(text.split())[:_EXCERPT_CHARACTERS]
+
+
+_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+    (
+        (ConnectionRefusedError,),
+        "connection refused: nothing listens there; is cAdvisor running, and published on this port?",
+    ),
+    ((socket.gaierror,), "the host's name cannot be resolved"),
+    (
+        (urllib3.exceptions.ReadTimeoutError, requests.ReadTimeout),
+        "connected, but no answer within {read:g} s; the node may be overloaded",
+    ),
+    (
+        (urllib3.exceptions.ConnectTimeoutError,),
+        "no connection within {connect:g} s; is the node up, and its port open from here?",
+    ),
+    (
+        (urllib3.exceptions.IncompleteRead, urllib3.exceptions.InvalidChunkLength),
+        "the answer was cut off: the connection ended within it",
+    ),
+    ((ConnectionError,), "the connection was closed without an answer"),
+)
+"""The first that is found among an error's causes is told: the exact ones stand before the general ones."""
+
+
+def _why(error: BaseException, timeout_seconds: tuple[float, float]) -> str:
+    causes = _causes(error)
+    connect_seconds, read_seconds = timeout_seconds
+    for kinds, reason in _REASONS:
+        if any(isinstance(cause, kinds) for cause in causes):
+            return reason.format(connect=connect_seconds, read=read_seconds)
+    return " ".join(str(causes[-1]).split()) or type(error).__name__
+
+
+def _causes(error: BaseException) -> list[BaseException]:
+    """Return the error and what it wraps, outermost first: requests wraps urllib3, which wraps the socket's own."""
+    found: list[BaseException] = [error]
+    for cause in found:  # grows while it is walked
+        if len(found) > 16:
+            break
+        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
+        found += [each for each in inner if isinstance(each, BaseException) and each not in found]
+    return found
