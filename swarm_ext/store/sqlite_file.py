@@ -1,0 +1,207 @@
+"""Opening the SQLite file of a store: what may be there, what is made, and one line for everything that may not be.
+
+A file that is not ours is never written to: it is first looked at without locks or side files ("immutable"), and again
+through the real connection, before anything is changed.
+"""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import stat
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import quote
+
+from swarm_ext.errors import UserError
+from swarm_ext.store.schema import APPLICATION_ID, CREATE, SCHEMA_VERSION, UPGRADES
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+BUSY_TIMEOUT_SECONDS = 5.0
+"""How long a statement waits for another process's lock before it fails."""
+
+_OURS = (APPLICATION_ID, SCHEMA_VERSION)
+
+
+def path_of(uri: str) -> Path:
+    """Return the absolute path that a `sqlite:///` URI names; raise UserError if it names none."""
+    scheme, _, rest = uri.partition("://")
+    name = rest.removeprefix("/")
+    if not rest.startswith("/"):
+        raise UserError(
+            f"{uri}: a SQLite URI has three slashes before its path; write {scheme}:///{rest or 'file.db'}"
+        )
+    if not name:
+        raise UserError(f"{uri}: it names no file; write {scheme}:///file.db")
+    if name == ":memory:":
+        raise UserError(f"{uri}: a run must outlive its process; name a file, as in {scheme}:///file.db")
+    if "?" in name or "\0" in name:
+        raise UserError(
+            f"{uri!r}: a SQLite URI is only a path, without ? options or NUL; write {scheme}:///file.db"
+        )
+    return Path(name).absolute()
+
+
+def connect(uri: str, path: Path, *, must_exist: bool) -> sqlite3.Connection:
+    """Return a connection to the store's file with its tables in place; raise UserError for whatever prevents it."""
+    size = _size_of_file(uri, path)
+    if must_exist and not size:
+        found = "there is no file" if size is None else "there is nothing in"
+        raise UserError(f"{uri}: {found} {path}; a run makes it, or name the store of an earlier run")
+    _check_permissions(uri, path, exists=size is not None)
+    if size:
+        _check_header(uri, path)
+    # Autocommit: every transaction is begun where it is meant. Used by one thread at a time, not by one thread only.
+    connection = sqlite3.connect(
+        f"file:{_quoted(path)}?mode={'rw' if size is not None else 'rwc'}",
+        uri=True,
+        timeout=BUSY_TIMEOUT_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        _prepare(uri, connection)
+    except BaseException as error:
+        connection.close()
+        if isinstance(error, sqlite3.Error):
+            raise UserError(f"{uri}: {path} cannot be opened: {error}; {_remedy(error)}") from error
+        raise
+    return connection
+
+
+def _size_of_file(uri: str, path: Path) -> int | None:
+    try:
+        status = path.stat()
+    except FileNotFoundError:
+        if not path.parent.is_dir():
+            raise UserError(
+                f"{uri}: there is no directory {path.parent}; make it, or choose another"
+            ) from None
+        return None
+    except OSError as error:
+        raise UserError(f"{uri}: {path} cannot be used: {error.strerror}; choose another file") from error
+    if not stat.S_ISREG(status.st_mode):
+        kind = "a directory" if stat.S_ISDIR(status.st_mode) else "not an ordinary file"
+        raise UserError(f"{uri}: {path} is {kind}; name a file")
+    return status.st_size
+
+
+def _check_permissions(uri: str, path: Path, *, exists: bool) -> None:
+    if exists and not os.access(path, os.R_OK | os.W_OK):
+        raise UserError(
+            f"{uri}: {path} may not be read and written by this user; change that, or choose another file"
+        )
+    if not os.access(path.parent, os.W_OK | os.X_OK):  # the write-ahead log lies beside the file
+        raise UserError(
+            f"{uri}: the directory {path.parent} may not be written to; change that, or choose another"
+        )
+
+
+def _check_header(uri: str, path: Path) -> None:
+    """Refuse what is certainly not ours without a trace of having looked."""
+    connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro&immutable=1", uri=True)
+    try:
+        _check_ours(uri, _header(connection))
+    except sqlite3.DatabaseError as error:
+        if error_code(error) == sqlite3.SQLITE_NOTADB:
+            raise UserError(f"{uri}: {path} is not a SQLite database; choose another file") from error
+        # Anything else may be a file that is being written just now: the real connection waits, recovers and tells.
+    finally:
+        connection.close()
+
+
+def _quoted(path: Path) -> str:
+    return quote(os.fsencode(path))
+
+
+def _header(connection: sqlite3.Connection) -> tuple[int, int]:
+    return (
+        connection.execute("PRAGMA application_id").fetchone()[0],
+        connection.execute("PRAGMA user_version").fetchone()[0],
+    )
+
+
+def _check_ours(uri: str, header: tuple[int, int]) -> None:
+    application, version = header
+    if application != APPLICATION_ID or version < 1:
+        raise UserError(f"{uri}: this database belongs to another application; choose another file")
+    if version > SCHEMA_VERSION:
+        raise UserError(
+            f"{uri}: a newer swarm-ext wrote this (schema {version}; this one knows {SCHEMA_VERSION});"
+            " upgrade swarm-ext, or choose another file"
+        )
+
+
+def _prepare(uri: str, connection: sqlite3.Connection) -> None:
+    if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
+        _create(connection)
+    header = _header(connection)
+    _check_ours(uri, header)
+    if header != _OURS:
+        upgrade(connection, UPGRADES)
+    _write_ahead(uri, connection)
+    # FULL: what `write` has returned from is on the disk, also after a power cut. It costs one fsync a batch.
+    connection.execute("PRAGMA synchronous=FULL")
+    connection.execute("PRAGMA foreign_keys=ON")
+
+
+def _create(connection: sqlite3.Connection) -> None:
+    """Make the tables in an empty file, unless another process is faster."""
+    connection.execute(
+        "PRAGMA auto_vacuum=INCREMENTAL"
+    )  # deleted runs give their space back; only before any table
+    connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
+        for statement in CREATE:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+    connection.execute("COMMIT")
+
+
+def upgrade(connection: sqlite3.Connection, upgrades: Mapping[int, Sequence[str]]) -> None:
+    """Bring an older file's tables to the newest version, all or none."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        _, found = _header(connection)  # again, under the lock: another process may have been faster
+        for version in range(found, SCHEMA_VERSION):
+            for statement in upgrades[version]:
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute("COMMIT")
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+
+
+def _write_ahead(uri: str, connection: sqlite3.Connection) -> None:
+    """Switch to write-ahead logging. The switch does not wait for locks by itself, so this does, for so long."""
+    deadline = time.monotonic() + BUSY_TIMEOUT_SECONDS
+    while True:
+        try:
+            mode = connection.execute("PRAGMA journal_mode=WAL").fetchone()[0]
+        except sqlite3.OperationalError as error:
+            if error_code(error) != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.05)
+        else:
+            break
+    if mode != "wal":
+        raise UserError(
+            f"{uri}: this file system cannot hold a write-ahead log; choose a file on a local disk"
+        )
+
+
+def error_code(error: sqlite3.Error) -> int:
+    """Return SQLite's primary result code; -1 for an error of the Python module's own."""
+    code: int = getattr(error, "sqlite_errorcode", -1)
+    return code if code < 0 else code & 0xFF
+
+
+def _remedy(error: sqlite3.Error) -> str:
+    if error_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}:
+        return "end the program that holds it"
+    return "choose another file"
