@@ -1,0 +1,227 @@
+"""The master's end of a distributed run: the workers, as one source of load."""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import msgspec
+from gevent.event import Event
+from locust.runners import STATE_MISSING
+
+from swarm_ext import wire
+from swarm_ext.arrival_check import merge
+from swarm_ext.model import ArrivalCheck
+from swarm_ext.quota import Ledger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from locust.env import Environment
+    from locust.rpc import Message
+    from locust.runners import MasterRunner
+
+    from swarm_ext.load import LoadMerger
+    from swarm_ext.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+HELLO_SECONDS = 5.0
+"""How long a run's beginning waits for connected workers to say who they are."""
+
+FINAL_SECONDS = 5.0
+"""How long beyond the drain's own time the master waits for a worker's last figures."""
+
+LATE_STREAMS = 1_000_000
+"""Streams of workers that join during a run are numbered from multiples of this."""
+
+
+class Fleet:
+    """The workers of a master. Message handlers never wait: they run in the greenlet that reads all messages."""
+
+    def __init__(self, environment: Environment, runner: MasterRunner, *, same_machine: bool) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._same_machine = same_machine
+        self._identity = wire.hello(environment)
+        self._known: set[str] = set()
+        self._assignment: wire.Assignment | None = None
+        self._merger: LoadMerger | None = None
+        self._ledger: Ledger | None = None
+        self._finals: dict[str, ArrivalCheck] = {}
+        self._members: set[str] = set()
+        self._troubles: list[str] = []
+        self._heard = Event()
+        self.on_stop_test: Callable[[str], None] = lambda _reason: None
+        for kind, listener in (
+            (wire.HELLO, self._on_hello),
+            (wire.LOAD, self._on_load),
+            (wire.LEASE, self._on_lease),
+            (wire.FINAL, self._on_final),
+            (wire.STOP_TEST, self._on_stop_test),
+        ):
+            runner.register_message(kind, listener)
+        environment.events.worker_connect.add_listener(self._on_worker_connect)
+
+    # introductions
+
+    def _on_hello(self, msg: Message, **_: Any) -> None:
+        reason = wire.refusal(
+            self._identity, wire.decode(msg.data, wire.Hello), same_machine=self._same_machine
+        )
+        if reason is not None:
+            logger.error("Refused worker %s: %s", msg.node_id, reason)
+            self._send(wire.REFUSED, wire.Refusal(reason=reason), msg.node_id)
+            return
+        self._known.add(msg.node_id)
+        self._heard.set()
+        self._runner.send_message(wire.WELCOME, client_id=msg.node_id)
+
+    def _on_worker_connect(self, client_id: str, **_: Any) -> None:
+        """Number the streams of a worker that joins during a run, before Locust gives it users."""
+        if self._assignment is not None and client_id not in self._assignment.streams:
+            late = len(self._assignment.streams) + 1
+            self._assignment.streams[client_id] = (late * LATE_STREAMS, 1)
+            self._publish()
+
+    def names(self) -> list[str]:
+        """Return the ids of the workers that are alive."""
+        return [client.id for client in self._runner.clients.all if client.state != STATE_MISSING]
+
+    # a run
+
+    def begin(self, run_id: str, seed: int, chosen: Settings, merger: LoadMerger) -> None:
+        """Begin a run: wait until every connected worker has said who it is, then number the streams."""
+        self._troubles = []
+        strangers = self._wait_for_hellos()
+        for stranger in strangers:
+            self._trouble(f"worker {stranger} does not answer swarm_ext: its load is not counted")
+        workers = sorted(self.names())
+        self._members = set(workers)
+        self._finals = {}
+        self._merger = merger
+        self._ledger = None if chosen.iter is None else Ledger(chosen.iter)
+        self._assignment = wire.Assignment(
+            id=run_id,
+            seed=seed,
+            limited=chosen.iter is not None,
+            streams={worker: (index, len(workers)) for index, worker in enumerate(workers)},
+        )
+        self._publish()
+
+    def _wait_for_hellos(self) -> set[str]:
+        deadline = time.monotonic() + HELLO_SECONDS
+        while (missing := set(self.names()) - self._known) and (left := deadline - time.monotonic()) > 0:
+            self._heard.clear()
+            self._heard.wait(left)
+        return missing
+
+    def _publish(self) -> None:
+        """Let the assignment travel in Locust's next spawn messages."""
+        setattr(self._environment.parsed_options, wire.RUN_KEY, msgspec.to_builtins(self._assignment))
+
+    def poll(self) -> None:
+        """Notice workers that are gone, and deal what they had and did not use to the others."""
+        alive = set(self.names())
+        self._members |= alive
+        for lost in self._members - alive - set(self._finals):
+            self._members.discard(lost)
+            self._trouble(f"worker {lost} was lost: its arrivals of the last second are uncertain")
+            if self._ledger is not None and self._merger is not None:
+                self._ledger.lose(lost, self._merger.offered(lost))
+                self._wake()
+
+    @property
+    def spent(self) -> bool:
+        """Whether all arrivals that the run may make were offered."""
+        if self._ledger is None or self._merger is None:
+            return False
+        return self._ledger.left == 0 and self._merger.offered() >= self._ledger.dealt
+
+    def _on_load(self, msg: Message, **_: Any) -> None:
+        report = wire.decode(msg.data, wire.LoadReport)
+        if self._merger is not None and self._is_current(report.run_id):
+            self._merger.add(msg.node_id, report.counts)
+
+    def _on_lease(self, msg: Message, **_: Any) -> None:
+        request = wire.decode(msg.data, wire.LeaseRequest)
+        if self._ledger is None or not self._is_current(request.run_id):
+            return
+        if request.returned:
+            self._ledger.give_back(msg.node_id, request.returned)
+            self._wake()
+        if request.wanted:
+            dealt = self._ledger.deal(msg.node_id, request.wanted)
+            self._grant(msg.node_id, dealt)
+
+    def _wake(self) -> None:
+        """Tell every worker that there is something left to deal."""
+        if self._ledger is not None and self._ledger.left:
+            for worker in self.names():
+                self._grant(worker, 0)
+
+    def _grant(self, worker: str, arrivals: int) -> None:
+        if self._assignment is not None and self._ledger is not None:
+            grant = wire.Grant(
+                run_id=self._assignment.id, arrivals=arrivals, exhausted=self._ledger.left == 0
+            )
+            self._send(wire.GRANT, grant, worker)
+
+    def _on_stop_test(self, msg: Message, **_: Any) -> None:
+        request = wire.decode(msg.data, wire.StopRequest)
+        if self._is_current(request.run_id):
+            self.on_stop_test(request.reason)
+
+    # the end of a run
+
+    def drain(self, timeout_seconds: float) -> None:
+        """End the load on every worker, and wait for the last figures of each that is alive."""
+        if self._assignment is None:
+            return
+        order = wire.Drain(run_id=self._assignment.id, timeout_seconds=timeout_seconds)
+        waiting = set(self.names()) & self._known
+        for worker in waiting:
+            self._send(wire.DRAIN, order, worker)
+        deadline = time.monotonic() + timeout_seconds + FINAL_SECONDS
+        while time.monotonic() < deadline:
+            waiting &= set(self.names()) | set(self._finals)
+            if waiting <= set(self._finals):
+                break
+            self._heard.clear()
+            self._heard.wait(0.1)
+        for worker in sorted(waiting - set(self._finals)):
+            self._trouble(f"worker {worker} did not send its last figures in time")
+        self._assignment = None
+        if hasattr(self._environment.parsed_options, wire.RUN_KEY):
+            delattr(self._environment.parsed_options, wire.RUN_KEY)
+
+    def _on_final(self, msg: Message, **_: Any) -> None:
+        final = wire.decode(msg.data, wire.Final)
+        if self._merger is not None and self._is_current(final.run_id):
+            self._merger.add(msg.node_id, final.counts)
+            self._finals[msg.node_id] = final.arrival_check
+            self._heard.set()
+
+    def arrival_check(self) -> ArrivalCheck:
+        """Return what the measured gaps say, over all workers that sent their last figures."""
+        checks = list(self._finals.values())
+        exact = [check for check in checks if check.expected is not None]
+        if exact:
+            return merge(exact)
+        return ArrivalCheck(observed=sum(check.observed for check in checks), expected=None, uniforms=None)
+
+    def troubles(self) -> list[str]:
+        """Return what went wrong among the workers."""
+        return list(self._troubles)
+
+    def _trouble(self, line: str) -> None:
+        logger.warning("%s", line)
+        self._troubles.append(line)
+
+    def _is_current(self, run_id: str) -> bool:
+        return self._assignment is not None and run_id == self._assignment.id
+
+    def _send(self, kind: str, message: msgspec.Struct, worker: str) -> None:
+        self._runner.send_message(kind, wire.encode(message), client_id=worker)

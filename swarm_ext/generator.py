@@ -1,0 +1,285 @@
+"""The generating side of a process: its streams, its arrivals in flight, and what it counts of them.
+
+There is one `Generator` in each process that has users (the local process, or a worker). Users open streams at it and
+fire arrivals through it; the run's conductor, or the master by messages, begins and drains it.
+
+Arrivals in flight live in one group of this process, not with their user: a user that is removed takes its stream away
+at once, while its requests end by themselves. When the run ends, `drain` stops every schedule, gives what is in flight
+its time, and abandons the rest. After it every arrival offered is accounted for.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
+
+import msgspec
+from gevent.event import Event
+from gevent.pool import Group
+from locust.exception import StopTest
+
+from swarm_ext.arrival_check import ArrivalChecker, merge
+from swarm_ext.arrivals import stream_rng
+from swarm_ext.load import LoadRecorder
+from swarm_ext.model import ArrivalCheck
+from swarm_ext.quota import Lease
+from swarm_ext.settings import settings
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
+    from gevent import Greenlet
+    from locust.env import Environment
+
+    from swarm_ext.arrival_check import StreamCheck
+    from swarm_ext.arrivals import ArrivalProcess
+    from swarm_ext.client import SessionPool
+    from swarm_ext.load import Outcome
+    from swarm_ext.settings import Settings
+
+KILL_SECONDS = 2.0
+"""How long abandoned arrivals may take to notice that they were killed."""
+
+
+class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
+    """What a generating process knows of a run. Its streams are numbered first, and so on by stride."""
+
+    id: str
+    seed: int
+    first_stream: int = 0
+    stride: int = 1
+
+
+class Arrival:
+    """One arrival that was started: one task execution. It hears of its requests in the place of Locust's event."""
+
+    __slots__ = ("_due", "_generator", "_open", "_start", "failed", "greenlet")
+
+    def __init__(self, generator: Generator, due: float | None) -> None:
+        self._generator = generator
+        self._due = due
+        self._open = True
+        self._start = 0.0
+        self.failed = False
+        self.greenlet: Greenlet | None = None
+
+    def begin(self) -> None:
+        """Note the moment at which it really begins, and by how much that is after its scheduled instant."""
+        self._start = time.monotonic()
+        if self._due is not None:
+            self._generator.recorder.lagged(self._start - self._due)
+
+    def fire(self, **request: object) -> None:
+        """Take the measurements of one of its requests, and pass them on to Locust."""
+        if request.get("exception") is not None:
+            self.failed = True
+        headers = getattr(request.get("response"), "headers", None)
+        replica = headers.get("X-Replica") if headers else None
+        if replica:
+            self._generator.recorder.answered_by(str(replica)[:64])
+        self._generator.environment.events.request.fire(**request)
+
+    def end(self, outcome: Outcome) -> None:
+        """Settle how it ended; only the first word counts."""
+        if self._open:
+            self._open = False
+            duration = None if outcome == "abandoned" else time.monotonic() - self._start
+            self._generator.ended(self, outcome, duration)
+
+
+class Stream:
+    """One user's arrivals: its own generator of random numbers, and the check of its measured gaps."""
+
+    def __init__(
+        self, number: int, seed: int, process: ArrivalProcess | None, check: StreamCheck | None
+    ) -> None:
+        self.number = number
+        self.rng: random.Random = stream_rng(seed, number)
+        self.process = process
+        self._check = check
+        self.start = self._last = time.monotonic()
+
+    def arrived(self) -> None:
+        """Note that an arrival was offered now."""
+        now = time.monotonic()
+        if self._check is not None:
+            self._check.arrival(now - self._last)
+        self._last = now
+
+    def end(self) -> None:
+        """Note that nothing more will come: the present gap stays unfinished."""
+        if self._check is not None:
+            self._check.end(time.monotonic() - self._last)
+            self._check = None
+
+
+class Generator:
+    """Everything that this process generates, one run after the other."""
+
+    def __init__(self, environment: Environment) -> None:
+        self.environment = environment
+        self.on_stop_test: Callable[[str], None] = lambda _reason: None
+        self.on_no_streams: Callable[[], None] = lambda: None
+        self.pools: dict[object, SessionPool] = {}
+        self._flying = Group()
+        self._resumed = Event()
+        self._reset(RunInfo(id="", seed=0), None, Lease())
+
+    def _reset(self, info: RunInfo, chosen: Settings | None, lease: Lease) -> None:
+        self._settings = chosen
+        self._info = info
+        self._arrivals: set[Arrival] = set()
+        self._streams: set[Stream] = set()
+        self._checkers: dict[ArrivalProcess, ArrivalChecker] = {}
+        self._opened = 0
+        self._begun = time.monotonic()
+        self._drained = False
+        self.scheduling = True
+        self.lease = lease
+        offset = time.time() - time.monotonic()
+        self.recorder = LoadRecorder(lambda: time.monotonic() + offset, self._gauges)
+
+    def begin(self, info: RunInfo, chosen: Settings, lease: Lease) -> None:
+        """Begin a run: count from zero. What an earlier run left in flight is abandoned."""
+        self.drain(0)
+        self._reset(info, chosen, lease)
+
+    @property
+    def settings(self) -> Settings:
+        """The run's settings; before any run, those of the command line."""
+        if self._settings is None:
+            self._settings = settings(self.environment.parsed_options)
+        return self._settings
+
+    @property
+    def in_flight(self) -> int:
+        """How many arrivals are under way."""
+        return len(self._arrivals)
+
+    @property
+    def rate(self) -> float | None:
+        """The sum of the streams' arrival rates [1/s]; None when none of them has a process (closed-loop load)."""
+        if not self.scheduling:
+            return 0.0
+        rates = [stream.process.rate for stream in self._streams if stream.process is not None]
+        return sum(rates) if rates or not self._streams else None
+
+    @property
+    def stream_count(self) -> int:
+        """How many streams are open."""
+        return len(self._streams)
+
+    @property
+    def measured_rate(self) -> float:
+        """Arrivals offered per second so far in this run."""
+        return self.recorder.offered / max(1.0, time.monotonic() - self._begun)
+
+    def open_stream(self, process: ArrivalProcess | None) -> Stream:
+        """Begin a stream of a user; None: closed-loop load, whose arrivals follow no process."""
+        number = self._info.first_stream + self._opened * self._info.stride
+        self._opened += 1
+        check = None
+        if process is not None:
+            if process not in self._checkers:
+                self._checkers[process] = ArrivalChecker(process)
+            check = self._checkers[process].stream()
+        stream = Stream(number, self._info.seed, process, check)
+        self._streams.add(stream)
+        return stream
+
+    def close_stream(self, stream: Stream) -> None:
+        """End a stream: its user was removed, or the run has ended."""
+        stream.end()
+        self._streams.discard(stream)
+        if not self._streams:
+            self.on_no_streams()
+
+    def fire(self, stream: Stream, due: float | None, run: Callable[[Arrival], None]) -> Arrival | None:
+        """Offer an arrival that is due at `due` (monotonic seconds; None: closed loop) and start `run` in a greenlet.
+
+        Return None if it was dropped, because `--max-in-flight` arrivals are under way.
+        """
+        stream.arrived()
+        arrival = None
+        if len(self._arrivals) >= self.settings.max_in_flight:
+            self.recorder.dropped()
+        else:
+            self.recorder.started()
+            arrival = Arrival(self, due)
+            self._arrivals.add(arrival)
+            arrival.greenlet = self._flying.spawn(run, arrival)
+        if self.lease.spent:
+            self.stop_scheduling()
+        return arrival
+
+    def ended(self, arrival: Arrival, outcome: Outcome, response_seconds: float | None) -> None:
+        """Count an arrival's end."""
+        self._arrivals.discard(arrival)
+        self.recorder.ended(outcome, response_seconds)
+
+    def stop_scheduling(self) -> None:
+        """Offer nothing more from now on: streams end, their users stay."""
+        if self.scheduling:
+            self.scheduling = False
+            self._resumed.clear()
+            for stream in self._streams:
+                stream.end()
+
+    def resume_scheduling(self) -> None:
+        """Offer again: arrivals that another worker did not make were dealt anew. Nothing resumes a drained run."""
+        if not self._drained:
+            self.scheduling = True
+            self._resumed.set()
+
+    def wait_until_resumed(self) -> None:
+        """Wait, for good unless `resume_scheduling` is called: Locust ends the wait by removing the user."""
+        self._resumed.wait()
+
+    def drain(self, timeout_seconds: float) -> None:
+        """Stop every schedule, wait for what is in flight, abandon the rest. A second call may shorten the first's wait."""
+        self._drained = True
+        self.stop_scheduling()
+        self._flying.join(timeout=timeout_seconds)
+        rest = list(self._arrivals)
+        for arrival in rest:
+            arrival.end("abandoned")
+        if rest:
+            self._flying.kill(block=True, timeout=KILL_SECONDS)
+        for pool in self.pools.values():
+            pool.close()
+        self.pools.clear()
+
+    def arrival_check(self) -> ArrivalCheck:
+        """Return what the measured gaps say, over all streams so far."""
+        checks = [checker.snapshot() for checker in self._checkers.values()]
+        checks = [check for check in checks if check.expected is not None]
+        return (
+            merge(checks)
+            if checks
+            else ArrivalCheck(observed=self.recorder.offered, expected=None, uniforms=None)
+        )
+
+    def _gauges(self) -> tuple[int, float | None]:
+        runner = self.environment.runner
+        return runner.user_count if runner is not None else len(self._streams), self.rate
+
+
+_generators: WeakKeyDictionary[Environment, Generator] = WeakKeyDictionary()
+
+
+def attach(environment: Environment) -> Generator:
+    """Make the generator of an environment, at its `init`."""
+    generator = _generators[environment] = Generator(environment)
+    return generator
+
+
+def generator_of(environment: Environment) -> Generator:
+    """Return the generator of an environment; raise StopTest if the plugin was not imported."""
+    try:
+        return _generators[environment]
+    except KeyError:
+        raise StopTest(
+            "swarm_ext's users need its plugin: add the line `import swarm_ext.plugin` to the locustfile"
+        ) from None

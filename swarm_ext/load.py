@@ -1,0 +1,215 @@
+"""What the load did, second by second: counted in each generating process, merged on the master. No I/O, no Locust.
+
+A generating process has a `LoadRecorder`; it closes each second into a `LoadCounts`, which is what travels. A `LoadMerger`
+adds those of all processes up and gives a `LoadSample` for each second, and the run's totals.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Literal
+
+import msgspec
+
+from swarm_ext import histogram
+from swarm_ext.model import LoadSample, Phase, Totals, from_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+
+Outcome = Literal["completed", "failed", "abandoned"]
+
+LATE_SECONDS = 3
+"""How long the merger waits for a process that has not reported a second."""
+
+
+class LoadCounts(msgspec.Struct, kw_only=True):
+    """One second of one generating process. `second` is whole seconds since the epoch; the rest is as in LoadSample."""
+
+    second: int
+    offered: int = 0
+    started: int = 0
+    dropped: int = 0
+    completed: int = 0
+    failed: int = 0
+    abandoned: int = 0
+    in_flight: int = 0
+    users: int = 0
+    asked_rate: float | None = None
+    response_times: dict[int, int] = {}
+    schedule_lags: dict[int, int] = {}
+    schedule_lag_max_seconds: float | None = None
+    replica_requests: dict[str, int] = {}
+
+
+class LoadRecorder:
+    """Counts arrivals in the second in which each thing happened to them, by `clock` (seconds since the epoch).
+
+    `gauges` gives users and asked rate [1/s] at a second's end. Every method is called from one thread and never yields.
+    """
+
+    def __init__(self, clock: Callable[[], float], gauges: Callable[[], tuple[int, float | None]]) -> None:
+        self._clock = clock
+        self._gauges = gauges
+        self._closed: list[LoadCounts] = []
+        self._now = LoadCounts(second=int(clock()))
+        self.in_flight = 0
+        self.offered = 0
+
+    def dropped(self) -> None:
+        """Count an arrival that was due and not started, because too many were in flight."""
+        counts = self._current()
+        counts.offered += 1
+        counts.dropped += 1
+        self.offered += 1
+
+    def started(self) -> None:
+        """Count an arrival that was due and is started."""
+        counts = self._current()
+        counts.offered += 1
+        counts.started += 1
+        self.offered += 1
+        self.in_flight += 1
+
+    def lagged(self, seconds: float) -> None:
+        """Record by how much a started arrival began after its scheduled instant."""
+        counts = self._current()
+        bucket = histogram.bucket(seconds)
+        counts.schedule_lags[bucket] = counts.schedule_lags.get(bucket, 0) + 1
+        if counts.schedule_lag_max_seconds is None or seconds > counts.schedule_lag_max_seconds:
+            counts.schedule_lag_max_seconds = max(0.0, seconds)
+
+    def ended(self, outcome: Outcome, response_seconds: float | None) -> None:
+        """Count a started arrival's end, and how long it took if it was not abandoned."""
+        counts = self._current()
+        setattr(counts, outcome, getattr(counts, outcome) + 1)
+        self.in_flight -= 1
+        if response_seconds is not None:
+            bucket = histogram.bucket(response_seconds)
+            counts.response_times[bucket] = counts.response_times.get(bucket, 0) + 1
+
+    def answered_by(self, replica: str) -> None:
+        """Count a request that the replica of this name answered."""
+        requests = self._current().replica_requests
+        requests[replica] = requests.get(replica, 0) + 1
+
+    def take_closed(self) -> list[LoadCounts]:
+        """Return the seconds that are over and were not taken yet."""
+        self._current()
+        closed, self._closed = self._closed, []
+        return closed
+
+    def take_all(self) -> list[LoadCounts]:
+        """Return every second not taken yet, the present one too; for the end of a run, when nothing more will come."""
+        closed = self.take_closed()
+        self._close()
+        closed.append(self._now)
+        self._now = LoadCounts(second=self._now.second)
+        return closed
+
+    def _current(self) -> LoadCounts:
+        second = int(self._clock())
+        if second > self._now.second:
+            self._close()
+            self._closed.append(self._now)
+            self._now = LoadCounts(second=second)
+        return self._now
+
+    def _close(self) -> None:
+        self._now.in_flight = self.in_flight
+        self._now.users, self._now.asked_rate = self._gauges()
+
+
+class LoadMerger:
+    """Adds the seconds of all generating processes up.
+
+    `add` what came from each; `samples` gives the seconds that every process named has reported, or that are
+    `LATE_SECONDS` old: one LoadSample each, without gaps, in order. What comes later than that still counts in `totals`.
+    """
+
+    def __init__(self, run_id: str, first_second: int) -> None:
+        self._run_id = run_id
+        self._next = first_second
+        self._pending: dict[int, list[LoadCounts]] = {}
+        self._reported: dict[str, int] = {}
+        self._offered: Counter[str] = Counter()
+        self._sum = LoadCounts(second=0)
+
+    def add(self, source: str, counts: Iterable[LoadCounts]) -> None:
+        """Take seconds from one process."""
+        for part in counts:
+            self._reported[source] = max(part.second, self._reported.get(source, part.second))
+            self._offered[source] += part.offered
+            self._pending.setdefault(max(part.second, self._next), []).append(part)
+            self._sum = _merged(0, [self._sum, part])
+
+    def offered(self, source: str | None = None) -> int:
+        """Return the arrivals offered so far, by one process or by all."""
+        return self._sum.offered if source is None else self._offered[source]
+
+    def samples(
+        self, now: float, sources: Collection[str], phase: Callable[[float], Phase]
+    ) -> list[LoadSample]:
+        """Return the samples of the seconds that are complete at `now` (seconds since the epoch)."""
+        complete = []
+        while self._next < int(now) and (
+            all(self._reported.get(source, 0) >= self._next for source in sources)
+            or self._next < now - LATE_SECONDS
+        ):
+            merged = _merged(self._next, self._pending.pop(self._next, []))
+            complete.append(_sample(self._run_id, merged, phase(self._next)))
+            self._next += 1
+        return complete
+
+    def totals(self) -> Totals:
+        """Return the run's totals. What was started and never heard of again (a lost process) was abandoned."""
+        total = self._sum
+        known = total.completed + total.failed + total.dropped + total.abandoned
+        return Totals(
+            offered=total.offered,
+            completed=total.completed,
+            failed=total.failed,
+            dropped=total.dropped,
+            abandoned=total.abandoned + max(0, total.offered - known),
+            response_times=total.response_times,
+            schedule_lags=total.schedule_lags,
+            schedule_lag_max_seconds=total.schedule_lag_max_seconds,
+        )
+
+
+def _merged(second: int, parts: list[LoadCounts]) -> LoadCounts:
+    rates = [part.asked_rate for part in parts if part.asked_rate is not None]
+    lags = [part.schedule_lag_max_seconds for part in parts if part.schedule_lag_max_seconds is not None]
+    requests: Counter[str] = Counter()
+    for part in parts:
+        requests.update(part.replica_requests)
+    return LoadCounts(
+        second=second,
+        offered=sum(part.offered for part in parts),
+        started=sum(part.started for part in parts),
+        dropped=sum(part.dropped for part in parts),
+        completed=sum(part.completed for part in parts),
+        failed=sum(part.failed for part in parts),
+        abandoned=sum(part.abandoned for part in parts),
+        in_flight=sum(part.in_flight for part in parts),
+        users=sum(part.users for part in parts),
+        asked_rate=sum(rates) if rates else None,
+        response_times=histogram.merge(part.response_times for part in parts),
+        schedule_lags=histogram.merge(part.schedule_lags for part in parts),
+        schedule_lag_max_seconds=max(lags, default=None),
+        replica_requests=dict(requests),
+    )
+
+
+def _sample(run_id: str, counts: LoadCounts, phase: Phase) -> LoadSample:
+    values = {name: getattr(counts, name) for name in LoadCounts.__struct_fields__ if name != "second"}
+    return LoadSample(
+        run_id=run_id,
+        timestamp=from_epoch(counts.second),
+        phase=phase,
+        response_time_p50_seconds=histogram.quantile(counts.response_times, 0.50),
+        response_time_p95_seconds=histogram.quantile(counts.response_times, 0.95),
+        response_time_p99_seconds=histogram.quantile(counts.response_times, 0.99),
+        schedule_lag_p99_seconds=histogram.quantile(counts.schedule_lags, 0.99),
+        **values,
+    )

@@ -1,0 +1,137 @@
+"""What a single option's text may be: each function turns one text into one value, or says in one line why it cannot.
+
+They raise `argparse.ArgumentTypeError`, whose text names the value, the rule and an example that would do; argparse adds
+the option's name. They take text only, so that a command line, a configuration file and a web form obey the same rules.
+"""
+
+from __future__ import annotations
+
+import math
+from argparse import ArgumentTypeError
+from pathlib import Path
+from urllib.parse import urlsplit
+
+
+def _number(text: str, rule: str) -> float:
+    try:
+        number = float(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a number: {rule}") from None
+    if not math.isfinite(number):
+        raise ArgumentTypeError(f"{text!r} is not a finite number: {rule}")
+    return number
+
+
+def _whole(text: str, rule: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ArgumentTypeError(f"{text!r} is not a whole number: {rule}") from None
+
+
+def rate(text: str) -> float:
+    """Return a rate in 1/s, above 0."""
+    rule = "give arrivals per second, above 0, such as 20"
+    number = _number(text, rule)
+    if number <= 0:
+        raise ArgumentTypeError(f"{text!r} is not above 0: {rule}")
+    return number
+
+
+def positive_seconds(text: str) -> float:
+    """Return a duration in seconds, above 0."""
+    rule = "give seconds, above 0, such as 0.5"
+    number = _number(text, rule)
+    if number <= 0:
+        raise ArgumentTypeError(f"{text!r} is not above 0: {rule}")
+    return number
+
+
+def seconds(text: str) -> float:
+    """Return a duration in seconds, 0 or more."""
+    rule = "give seconds, 0 or more, such as 10"
+    number = _number(text, rule)
+    if number < 0:
+        raise ArgumentTypeError(f"{text!r} is negative: {rule}")
+    return number
+
+
+def positive(text: str) -> float:
+    """Return a number above 0."""
+    rule = "give a number above 0, such as 0.6"
+    number = _number(text, rule)
+    if number <= 0:
+        raise ArgumentTypeError(f"{text!r} is not above 0: {rule}")
+    return number
+
+
+def cores(text: str) -> float:
+    """Return a number of cores for one process, above 0 and at most 1."""
+    rule = "give cores of one process, above 0 and at most 1, such as 0.25"
+    number = _number(text, rule)
+    if not 0 < number <= 1:
+        raise ArgumentTypeError(f"{text!r} is out of range: {rule}")
+    return number
+
+
+def count(text: str) -> int:
+    """Return a whole number, 1 or more."""
+    rule = "give a whole number, 1 or more, such as 500"
+    number = _whole(text, rule)
+    if number < 1:
+        raise ArgumentTypeError(f"{text!r} is below 1: {rule}")
+    return number
+
+
+def seed(text: str) -> int:
+    """Return a whole number, 0 or more."""
+    rule = "give a whole number, 0 or more, such as 42"
+    number = _whole(text, rule)
+    if number < 0:
+        raise ArgumentTypeError(f"{text!r} is negative: {rule}")
+    return number
+
+
+def path(text: str) -> str:
+    """Return a URL path, which begins with a slash."""
+    if not text.startswith("/") or any(c.isspace() for c in text):
+        raise ArgumentTypeError(
+            f"{text!r} is not a path: it begins with a slash and has no spaces, such as /primecheck"
+        )
+    return text
+
+
+def url(text: str) -> str:
+    """Return an http or https URL."""
+    rule = "give http:// or https://, a host and maybe a port and a path, such as http://localhost:8000/primecheck"
+    try:
+        parts = urlsplit(text)
+        port = parts.port
+    except ValueError as error:
+        raise ArgumentTypeError(f"{text!r} is not a URL ({error}): {rule}") from None
+    if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
+        raise ArgumentTypeError(f"{text!r} is not a URL: {rule}")
+    return text
+
+
+def tags(text: str) -> dict[str, str]:
+    """Return {name: value} from `name=value,name=value`."""
+    pairs = [part.strip() for part in text.split(",") if part.strip()]
+    wrong = [pair for pair in pairs if not pair.partition("=")[0].strip() or "=" not in pair]
+    if wrong:
+        raise ArgumentTypeError(
+            f"{wrong[0]!r} is not a tag: give name=value, several with commas, such as branch=main"
+        )
+    return {name.strip(): value.strip() for name, _, value in (pair.partition("=") for pair in pairs)}
+
+
+def output_file(text: str) -> str:
+    """Return the path of a file that can be written: not a folder, in a folder that exists."""
+    file = Path(text)
+    if file.is_dir():
+        raise ArgumentTypeError(f"{text!r} is a folder: give a file to write, such as report.html")
+    if not file.parent.is_dir():
+        raise ArgumentTypeError(
+            f"{text!r} cannot be written: there is no folder {str(file.parent)!r}; make it first"
+        )
+    return text

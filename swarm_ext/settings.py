@@ -1,0 +1,176 @@
+"""One run's options as one typed, checked value.
+
+The same rules hold wherever a value comes from: command line, environment, locust.conf, the web form (which hands over
+texts, whatever the option's type), or the master's message to a worker. So each node calls `settings` anew for each run.
+"""
+
+from __future__ import annotations
+
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+
+from swarm_ext.errors import UserError
+from swarm_ext.options import OPTIONS, Option
+from swarm_ext.slo import Slo
+
+if TYPE_CHECKING:
+    from argparse import Namespace
+
+    from configargparse import ArgumentParser
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """The options of one run, parsed and checked. Units are in the options' help texts below."""
+
+    lamb: float
+    mu: float
+    sigma: float | None
+    iter: int | None
+    seed: int | None
+    path: str
+    url: str | None
+    closed: bool
+    keep_alive: bool
+    max_in_flight: int
+    swarm: Literal["none", "local"]
+    service: str
+    initial_replicas: int | None
+    warm_up: float
+    settle: float
+    local_cpu_limit: float
+    local_concurrency: int
+    local_startup_seconds: float
+    cadvisor: list[str] | None
+    sample_interval: float
+    store: str
+    report: str | None
+    slo: Slo | None
+    run_tags: dict[str, str] | None
+    autoscale: Literal["off", "target-utilisation", "target-rate", "threshold"]
+    target: float | None
+    target_cores: float | None
+    scale_in_below: float | None
+    min_replicas: int | None
+    max_replicas: int | None
+    autoscale_interval: float
+    autoscale_window: float
+    scale_in_stabilization: float
+    replica_warm_up: float | None
+    dry_run: bool
+
+    @property
+    def gap_sigma(self) -> float:
+        """The standard deviation of normal gaps [s]: as given, else a quarter of their mean."""
+        return self.mu / 4 if self.sigma is None else self.sigma
+
+
+def check_after_parsing(parser: ArgumentParser) -> None:
+    """Make Locust's parser apply the rules that span options, too: one line and exit code 2, before any fork."""
+    plain_parse_args = parser.parse_args
+
+    def parse_args(*args: Any, **kwargs: Any) -> Namespace:
+        parsed: Namespace = plain_parse_args(*args, **kwargs)
+        try:
+            merge_url(parsed)
+            settings(parsed)
+        except UserError as error:
+            parser.error(str(error))
+        return parsed
+
+    parser.parse_args = parse_args
+
+
+def merge_url(parsed: Namespace) -> None:
+    """Let --url stand for -H and --path; raise UserError where both are given."""
+    if not parsed.url or getattr(parsed, "worker", False):
+        return
+    if parsed.host and not parsed.url.startswith(parsed.host):
+        raise UserError(f"--url {parsed.url} and --host {parsed.host} name the host twice: give one of them")
+    scheme, _, rest = parsed.url.partition("://")
+    authority, slash, path = rest.partition("/")
+    parsed.host = f"{scheme}://{authority}"
+    if slash and path:
+        parsed.path = f"/{path}"
+
+
+def settings(parsed: Namespace) -> Settings:
+    """Return the options' values, parsed anew and checked against each other; raise UserError with one line."""
+    values = {option.dest: _value(option, getattr(parsed, option.dest, option.default)) for option in OPTIONS}
+    result = Settings(**values)
+    for broken, message in _rules(result):
+        if broken:
+            raise UserError(message)
+    return result
+
+
+def _value(option: Option, raw: Any) -> Any:
+    if option.parse is None:
+        return raw if isinstance(raw, bool) else str(raw).strip().lower() in ("true", "1", "yes", "on")
+    if raw is None or (isinstance(raw, str) and not raw.strip()):
+        return option.default
+    if not isinstance(raw, (str, int, float)):
+        return raw  # already what its parser returns: nothing but argparse makes these
+    text = str(raw).strip()
+    if option.choices and text not in option.choices:
+        raise UserError(f"--{option.name} {text!r} is not known: give one of {', '.join(option.choices)}")
+    try:
+        return option.parse(text)
+    except ArgumentTypeError as error:
+        raise UserError(f"--{option.name}: {error}") from None
+
+
+def _rules(s: Settings) -> list[tuple[bool, str]]:
+    low, high = s.min_replicas or 1, s.max_replicas
+    ratio = s.autoscale in ("target-utilisation", "threshold")
+    return [
+        (
+            s.gap_sigma > s.mu,
+            (
+                f"--sigma {s.gap_sigma:g} is above --mu {s.mu:g}: gaps cannot be negative, and no such law with a larger "
+                f"standard deviation than its mean exists; give σ ≤ μ"
+            ),
+        ),
+        (
+            high is not None and high < low,
+            f"--max-replicas {high} is below --min-replicas {low}: give a maximum of at least the minimum",
+        ),
+        (
+            s.autoscale != "off" and s.swarm == "none",
+            f"--autoscale {s.autoscale} has no swarm to scale: add --swarm local",
+        ),
+        (
+            s.initial_replicas is not None and s.swarm == "none",
+            f"--initial-replicas {s.initial_replicas} has no swarm to set them in: add --swarm local",
+        ),
+        (
+            ratio and s.target is not None and s.target > 1,
+            (
+                f"--target {s.target or 0:g} is above 1: with --autoscale {s.autoscale} it is a share of the CPU limit, "
+                "such as 0.6"
+            ),
+        ),
+        (
+            s.autoscale == "target-rate" and s.target is None,
+            "--autoscale target-rate needs --target: the arrivals per second that each replica should get, such as 8",
+        ),
+        (
+            s.autoscale == "threshold" and (s.scale_in_below or 0.3) >= (s.target or 0.8),
+            (
+                f"--scale-in-below {s.scale_in_below or 0.3:g} is not below --target {s.target or 0.8:g}: "
+                "scaling in must begin below where scaling out does"
+            ),
+        ),
+        (
+            s.report is not None and "{" in s.report.replace("{run}", ""),
+            f"--report {s.report}: the only placeholder is {{run}}",
+        ),
+    ]
+
+
+def shown(s: Settings) -> dict[str, Any]:
+    """Return the settings as they are kept with a run: plain values, without the store's address."""
+    values: dict[str, Any] = msgspec.to_builtins(s)
+    del values["store"]
+    return {name: value for name, value in values.items() if value is not None}

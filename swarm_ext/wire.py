@@ -1,0 +1,131 @@
+"""What master and workers say to each other about a run: Locust messages whose data is MessagePack made by msgspec.
+
+Locust's own encoding cannot carry our records. Every message names its run, so that a late one does no harm to the next.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import socket
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import msgspec
+
+from swarm_ext import __version__
+from swarm_ext.load import LoadCounts
+from swarm_ext.model import ArrivalCheck
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+RUN_KEY = "swarm_ext_run"
+"""Under this name the master's word on the run (`Assignment`) travels among the options of Locust's spawn message."""
+
+HELLO, WELCOME, REFUSED = "swarm_ext.hello", "swarm_ext.welcome", "swarm_ext.refused"
+LOAD, FINAL = "swarm_ext.load", "swarm_ext.final"
+LEASE, GRANT = "swarm_ext.lease", "swarm_ext.grant"
+DRAIN, STOP_TEST = "swarm_ext.drain", "swarm_ext.stop_test"
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """Worker to master, until answered: who I am. The answer is `welcome`, or `refused` with a reason."""
+
+    version: str
+    locustfile: str
+    machine: str
+
+
+class Refusal(msgspec.Struct, frozen=True, kw_only=True):
+    """Master to worker: you cannot take part, and why, in one line."""
+
+    reason: str
+
+
+class Assignment(msgspec.Struct, kw_only=True):
+    """Master to every worker, with the options: the run. `streams` gives each worker its first stream and its stride."""
+
+    id: str
+    seed: int
+    limited: bool
+    streams: dict[str, tuple[int, int]]
+
+
+class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
+    """Worker to master, once a second: the seconds that are over."""
+
+    run_id: str
+    counts: list[LoadCounts]
+
+
+class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Worker to master: deal me so many arrivals more; these I give back."""
+
+    run_id: str
+    wanted: int = 0
+    returned: int = 0
+
+
+class Grant(msgspec.Struct, frozen=True, kw_only=True):
+    """Master to worker: these are yours. `exhausted`: there is nothing left to deal."""
+
+    run_id: str
+    arrivals: int
+    exhausted: bool
+
+
+class Drain(msgspec.Struct, frozen=True, kw_only=True):
+    """Master to worker: stop the schedule, wait this long for what is in flight, abandon the rest, send the final."""
+
+    run_id: str
+    timeout_seconds: float
+
+
+class Final(msgspec.Struct, frozen=True, kw_only=True):
+    """Worker to master, after draining: the rest of the seconds, and what the gaps say."""
+
+    run_id: str
+    counts: list[LoadCounts]
+    arrival_check: ArrivalCheck
+
+
+class StopRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """Worker to master: a task raised StopTest."""
+
+    run_id: str
+    reason: str
+
+
+StructT = TypeVar("StructT", bound=msgspec.Struct)
+
+
+def encode(message: msgspec.Struct) -> bytes:
+    """Return the bytes that Locust carries."""
+    return msgspec.msgpack.encode(message)
+
+
+def decode(data: bytes, kind: type[StructT]) -> StructT:
+    """Return the message in `data`; raise msgspec.ValidationError if it is not one of that kind."""
+    return msgspec.msgpack.decode(data, type=kind)
+
+
+def hello(environment: Environment) -> Hello:
+    """Return this process's introduction: its version of this package, its locustfiles' contents, its machine."""
+    digest = hashlib.sha256()
+    for file in sorted(environment.parsed_locustfiles or [], key=lambda name: Path(name).name):
+        digest.update(Path(file).read_bytes() if Path(file).is_file() else file.encode())
+    return Hello(
+        version=__version__, locustfile=digest.hexdigest(), machine=f"{socket.gethostname()}/{uuid.getnode()}"
+    )
+
+
+def refusal(master: Hello, worker: Hello, *, same_machine: bool) -> str | None:
+    """Return why a worker cannot take part in this master's runs, in one line; None if it can."""
+    if worker.version != master.version:
+        return f"this worker has swarm-ext {worker.version}, its master {master.version}: install the same on both"
+    if worker.locustfile != master.locustfile:
+        return "this worker's locustfile differs from its master's: give both the same file, or the worker `-f -`"
+    if same_machine and worker.machine != master.machine:
+        return f"--swarm local serves its master's machine only, and this worker is on {worker.machine.split('/')[0]}"
+    return None

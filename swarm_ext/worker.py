@@ -1,0 +1,173 @@
+"""The worker's end of a distributed run: generates as the master says, and tells it what came of that."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import msgspec
+from gevent.event import Event
+from gevent.lock import BoundedSemaphore
+
+from swarm_ext import wire
+from swarm_ext.errors import UserError
+from swarm_ext.generator import RunInfo
+from swarm_ext.quota import Lease
+from swarm_ext.settings import settings
+
+if TYPE_CHECKING:
+    from gevent import Greenlet
+    from locust.env import Environment
+    from locust.rpc import Message
+    from locust.runners import WorkerRunner
+
+    from swarm_ext.generator import Generator
+
+logger = logging.getLogger(__name__)
+
+REPORT_SECONDS = 0.5
+HELLO_SECONDS = 1.0
+PATIENCE_HELLOS = 10
+"""After so many unanswered introductions the worker says what may be wrong."""
+
+
+class Worker:
+    """Registers for the master's messages at once and never yields while it is made: an early one would be lost."""
+
+    def __init__(self, environment: Environment, runner: WorkerRunner, generator: Generator) -> None:
+        self._environment = environment
+        self._runner = runner
+        self._generator = generator
+        self._run_id = ""
+        self._reporter: Greenlet | None = None
+        self._final_sent = True
+        self._draining = BoundedSemaphore()
+        self._welcomed = Event()
+        runner.register_message(wire.WELCOME, self._on_welcome)
+        runner.register_message(wire.REFUSED, self._on_refused)
+        runner.register_message(wire.GRANT, self._on_grant)
+        runner.register_message(wire.DRAIN, self._on_drain, concurrent=True)
+        generator.on_stop_test = self._on_stop_test
+        generator.on_no_streams = self._give_back
+        environment.events.test_start.add_listener(self._on_test_start)
+        environment.events.test_stopping.add_listener(self._on_test_stopping)
+        gevent.spawn(self._introduce)
+
+    # before a run
+
+    def _introduce(self) -> None:
+        introduction = wire.encode(wire.hello(self._environment))
+        for attempt in range(1, 3600):
+            self._runner.send_message(wire.HELLO, introduction)
+            if self._welcomed.wait(HELLO_SECONDS):
+                return
+            if attempt == PATIENCE_HELLOS:
+                logger.warning(
+                    "The master does not answer swarm_ext: does its locustfile import swarm_ext.plugin?"
+                )
+
+    def _on_welcome(self, **_: Any) -> None:
+        self._welcomed.set()
+
+    def _on_refused(self, msg: Message, **_: Any) -> None:
+        if self._welcomed.is_set():
+            return
+        self._welcomed.set()
+        sys.stderr.write(
+            f"locust: error: refused by the master: {wire.decode(msg.data, wire.Refusal).reason}\n"
+        )
+        self._environment.process_exit_code = 1
+        gevent.spawn(self._runner.quit)
+
+    # a run
+
+    def _on_test_start(self, **_: Any) -> None:
+        raw = vars(self._environment.parsed_options).get(wire.RUN_KEY)
+        if raw is None:
+            logger.error(
+                "The master's locustfile does not import swarm_ext.plugin: this worker's load is not counted"
+            )
+            return
+        try:
+            run = msgspec.convert(raw, wire.Assignment)
+            chosen = settings(self._environment.parsed_options)
+        except (
+            UserError
+        ) as error:  # the master has checked the same options: only a mixed installation comes here
+            logger.error("%s", error)  # noqa: TRY400 - a person's mistake needs no traceback
+            self._environment.process_exit_code = 2
+            return
+        first, stride = run.streams.get(self._runner.client_id, (0, 1))
+        self._run_id = run.id
+        self._final_sent = False
+        lease = Lease(ask=self._ask) if run.limited else Lease()
+        self._generator.begin(
+            RunInfo(id=run.id, seed=run.seed, first_stream=first, stride=stride), chosen, lease
+        )
+        if self._reporter is not None:
+            self._reporter.kill(block=False)
+        self._reporter = gevent.spawn(self._report)
+
+    def _report(self) -> None:
+        while True:
+            gevent.sleep(REPORT_SECONDS)
+            counts = self._generator.recorder.take_closed()
+            if counts:
+                self._send(wire.LOAD, wire.LoadReport(run_id=self._run_id, counts=counts))
+
+    def _ask(self, wanted: int) -> None:
+        self._send(wire.LEASE, wire.LeaseRequest(run_id=self._run_id, wanted=wanted))
+
+    def _give_back(self) -> None:
+        returned = self._generator.lease.give_back()
+        if returned:
+            self._send(wire.LEASE, wire.LeaseRequest(run_id=self._run_id, returned=returned))
+
+    def _on_grant(self, msg: Message, **_: Any) -> None:
+        grant = wire.decode(msg.data, wire.Grant)
+        if grant.run_id != self._run_id:
+            return
+        lease = self._generator.lease
+        lease.grant(grant.arrivals, exhausted=grant.exhausted)
+        if not self._runner.user_count:
+            self._give_back()
+        elif lease.spent:
+            self._generator.stop_scheduling()
+        else:
+            self._generator.resume_scheduling()
+
+    def _on_stop_test(self, reason: str) -> None:
+        self._send(wire.STOP_TEST, wire.StopRequest(run_id=self._run_id, reason=reason))
+
+    # the end of a run
+
+    def _on_drain(self, msg: Message, **_: Any) -> None:
+        drain = wire.decode(msg.data, wire.Drain)
+        if drain.run_id == self._run_id:
+            self._finish(drain.timeout_seconds)
+
+    def _on_test_stopping(self, **_: Any) -> None:
+        self._finish(self._environment.stop_timeout)
+
+    def _finish(self, timeout_seconds: float) -> None:
+        """Drain; then the last statistics to Locust's master, and our final after them, once a run."""
+        self._generator.drain(timeout_seconds)
+        with self._draining:
+            if self._final_sent:
+                return
+            self._final_sent = True
+            if self._reporter is not None:
+                self._reporter.kill(block=False)
+                self._reporter = None
+            self._runner._send_stats()  # noqa: SLF001 - Locust's master must have them before it prints its table
+            final = wire.Final(
+                run_id=self._run_id,
+                counts=self._generator.recorder.take_all(),
+                arrival_check=self._generator.arrival_check(),
+            )
+            self._send(wire.FINAL, final)
+
+    def _send(self, kind: str, message: msgspec.Struct) -> None:
+        self._runner.send_message(kind, wire.encode(message))
