@@ -6,7 +6,6 @@ import logging
 import time
 from typing import TYPE_CHECKING, Any
 
-import gevent
 import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING
@@ -80,7 +79,7 @@ class Fleet:
         self._runner.send_message(wire.WELCOME, client_id=msg.node_id)
 
     def _on_worker_connect(self, client_id: str, **_: Any) -> None:
-        """Number the streams of a worker that joins during a run, before Locust gives it users."""
+        """Tell a worker that joins during a run which streams are its own, before Locust gives it users."""
         if self._assignment is not None and client_id not in self._assignment.streams:
             late = len(self._assignment.streams) + 1
             self._assignment.streams[client_id] = (late * LATE_STREAMS, 1)

@@ -1,4 +1,4 @@
-"""Where a run's load comes from: this process's own generator. (`fleet` is the same for workers.)"""
+"""Where a run's load comes from: here, this process's own generator; `fleet` is the same for workers."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class LocalLoad:
         self._generator = generator
         self._merger: LoadMerger | None = None
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
-        generator.on_stop_test = lambda reason: self.on_stop_test(reason)
 
     def begin(self, run_id: str, seed: int, chosen: Settings, merger: LoadMerger) -> None:
         """Begin a run."""
         self._merger = merger
+        self._generator.on_stop_test = self.on_stop_test
         lease = Lease() if chosen.iter is None else Lease(limit=chosen.iter)
         self._generator.begin(RunInfo(id=run_id, seed=seed), chosen, lease)
 
