@@ -1,7 +1,4 @@
-"""How long a million gaps take, for each arrival process and beside the standard library. Run by hand:
-
-python benchmarks/arrivals.py
-"""
+"""Print how long a million gaps take, for each arrival process and beside the standard library."""
 
 import time
 from collections import deque
@@ -24,12 +21,14 @@ PROCESSES: tuple[ArrivalProcess, ...] = (
 
 
 def standard_library() -> Iterator[float]:
+    """Yield exponential gaps in seconds, drawn as the standard library does."""
     expovariate = stream_rng(seed=1, stream=0).expovariate
     while True:
         yield expovariate(20.0)
 
 
 def judged(process: ArrivalProcess) -> Iterator[None]:
+    """Draw gaps and have each of them checked."""
     stream = ArrivalChecker(process).stream()
     for gap in process.gaps(stream_rng(seed=1, stream=0)):
         yield stream.arrival(gap)
@@ -43,13 +42,14 @@ def seconds(gaps: Iterable[object]) -> float:
 
 
 def main() -> None:
+    """Print the table."""
     base = min(seconds(standard_library()) for _ in range(REPEATS))
-    print(f"{GAPS:,} gaps                       seconds   ratio   judged too, µs each")
+    print(f"{GAPS:,} gaps                      seconds   ratio   µs to draw and check one")
     print(f"{'random.expovariate':<35} {base:6.2f} {1:7.2f}")
     for process in PROCESSES:
         drawn = min(seconds(process.gaps(stream_rng(seed=1, stream=0))) for _ in range(REPEATS))
         with_check = seconds(judged(process))
-        print(f"{process!r:<35} {drawn:6.2f} {drawn / base:7.2f} {with_check / GAPS * 1e6:12.2f}")
+        print(f"{process!r:<35} {drawn:6.2f} {drawn / base:7.2f} {with_check / GAPS * 1e6:26.2f}")
 
 
 if __name__ == "__main__":
