@@ -71,7 +71,7 @@ class Autoscaler:
             warm_up_seconds=plan.replica_warm_up_seconds,
             stale_after_seconds=plan.stale_after_seconds,
         )
-        self._stabilization = Stabilization(plan.scale_in_stabilization_seconds)
+        self._stabilization = Stabilization(plan.scale_in_stabilization_seconds, plan.interval_seconds)
         self._placement = Placement()
         self._ownership = Ownership()
         self._metric = plan.policy.metric
@@ -154,11 +154,10 @@ class Autoscaler:
         self._observer.service_state(service, now, utc)
         adopted = self._ownership.found(service.desired, now)
         if adopted:
-            self._stabilization.found(service.desired, now, "somebody else scaled it")
+            self._stabilization.found(service.desired, now, "somebody else changed it")
         cap = self._placement.see(service, now)
         reason = hands_off(service)
         if reason:
-            self._stabilization.found(service.desired, now, "it was held")
             decision = self._decision(utc, service.desired, Verdict(service.desired, reason))
         else:
             decision = self._act(self._judge(service, cap, now, utc))
@@ -167,9 +166,7 @@ class Autoscaler:
     def _judge(self, service: ServiceState, cap: Cap | None, now: float, utc: datetime) -> ScalingDecision:
         recommended = self._plan.policy.recommend(self._observer.observe(service, now), service)
         floor = None
-        if recommended.replicas is None:
-            self._stabilization.found(service.desired, now, "it was held")
-        else:
+        if recommended.replicas is not None:
             floor = self._stabilization.recommended(recommended.replicas, service.desired, now)
         limits = Limits(bounds=self._plan.bounds, floor=floor, cap=cap)
         verdict = decide(recommended, service.desired, limits)

@@ -86,7 +86,8 @@ def _stabilised(wanted: int, current: int, limits: Limits) -> tuple[int, str]:
     if limits.floor is None or wanted >= current:
         return wanted, ""
     allowed = max(wanted, min(current, limits.floor.replicas))
-    return allowed, f"scaling in waits: {limits.floor.why} (wanted {wanted})"
+    waits = "scaling in waits" if allowed == current else "scaling in further waits"
+    return allowed, f"{waits}: {limits.floor.why} (wanted {wanted})"
 
 
 def _bounded(wanted: int, current: int, limits: Limits) -> tuple[int, str]:

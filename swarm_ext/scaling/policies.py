@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from swarm_ext.errors import UserError
 from swarm_ext.scaling.cpu import base_cores, not_usable, of_unknown_demand, usage_cores
 from swarm_ext.scaling.leaning import Band, lean
-from swarm_ext.scaling.words import at_least, caution, percent, position
+from swarm_ext.scaling.words import at_least, caution, insufficient, percent, position
 
 if TYPE_CHECKING:
     from swarm_ext.model import ServiceState
@@ -104,9 +104,11 @@ class TargetUtilisation:
         goal = f"the target {self._show(target)}"
         shown = at_least(self._show(value), of_unknown_demand(seen, service), len(loads))
         where = position(leaning, goal, f"within {percent(self.tolerance)} of {goal}")
+        replicas = leaning.proportional(service.desired)
+        still = insufficient(leaning, replicas, service.desired)
         return Recommendation(
-            replicas=leaning.proportional(service.desired),
-            why=f"{self.metric} {shown} is {where}{caution(leaning, seen)}",
+            replicas=replicas,
+            why=f"{self.metric} {shown} is {where}{caution(leaning, seen)}{still}",
             value=value,
             target=target,
         )
@@ -173,9 +175,11 @@ class Threshold:
         shown = at_least(percent(value), of_unknown_demand(seen, service), len(loads))
         between = f"between the thresholds {percent(self.down)} and {percent(self.up)}"
         where = position(leaning, f"the threshold {percent(passed)}", between)
+        replicas = max(1, service.desired + leaning.direction * self.step)
+        still = insufficient(leaning, replicas, service.desired)
         return Recommendation(
-            replicas=max(1, service.desired + leaning.direction * self.step),
-            why=f"{self.metric} {shown} is {where}{caution(leaning, seen)}",
+            replicas=replicas,
+            why=f"{self.metric} {shown} is {where}{caution(leaning, seen)}{still}",
             value=value,
             target=passed,
         )
@@ -217,9 +221,11 @@ class TargetRate:
         leaning = lean(loads, unknown=0, band=Band.around_one(self.tolerance))
         goal = f"the target {self.per_replica:.3g}/s"
         where = position(leaning, goal, f"within {percent(self.tolerance)} of {goal}")
+        replicas = leaning.proportional(service.desired)
+        still = insufficient(leaning, replicas, service.desired)
         return Recommendation(
-            replicas=leaning.proportional(service.desired),
-            why=f"{self.metric} {value:.3g}/s ({rate:.3g}/s {seen.arrivals.source}) is {where}",
+            replicas=replicas,
+            why=f"{self.metric} {value:.3g}/s ({rate:.3g}/s {seen.arrivals.source}) is {where}{still}",
             value=value,
             target=self.per_replica,
         )

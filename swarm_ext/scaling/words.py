@@ -26,6 +26,13 @@ def position(lean: Lean, name: str, neither: str) -> str:
     return {1: f"above {name}", 0: neither, -1: f"below {name}"}[lean.measured]
 
 
+def insufficient(lean: Lean, replicas: int, current: int) -> str:
+    """Return why a lean changes nothing: a service that leans in may still need each of its replicas."""
+    if not lean.direction or replicas != current:
+        return ""
+    return f", but the load takes {current} replicas" if current > 1 else ", but one replica is the least"
+
+
 def caution(lean: Lean, seen: Observation) -> str:
     """Return how the unknown replicas were counted, where that could matter; empty where it could not."""
     if not lean.measured or not seen.unknown:
