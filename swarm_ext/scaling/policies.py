@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from swarm_ext.errors import UserError
 from swarm_ext.scaling.cpu import base_cores, not_usable, of_unknown_demand, usage_cores
 from swarm_ext.scaling.leaning import Band, lean
-from swarm_ext.scaling.words import at_least, caution, insufficient, percent, position
+from swarm_ext.scaling.words import at_least, caution, figure, insufficient, percent, position
 
 if TYPE_CHECKING:
     from swarm_ext.model import ServiceState
@@ -120,7 +120,7 @@ class TargetUtilisation:
         return None if base is None else self.target * base
 
     def _show(self, value: float) -> str:
-        return percent(value) if self.target_cores is None else f"{value:.3g} cores"
+        return percent(value) if self.target_cores is None else f"{figure(value)} cores"
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,13 +219,13 @@ class TargetRate:
         value = rate / service.desired
         loads = [value / self.per_replica] * service.desired
         leaning = lean(loads, unknown=0, band=Band.around_one(self.tolerance))
-        goal = f"the target {self.per_replica:.3g}/s"
+        goal = f"the target {figure(self.per_replica)}/s"
         where = position(leaning, goal, f"within {percent(self.tolerance)} of {goal}")
         replicas = leaning.proportional(service.desired)
         still = insufficient(leaning, replicas, service.desired)
         return Recommendation(
             replicas=replicas,
-            why=f"{self.metric} {value:.3g}/s ({rate:.3g}/s {seen.arrivals.source}) is {where}{still}",
+            why=f"{self.metric} {figure(value)}/s ({figure(rate)}/s {seen.arrivals.source}) is {where}{still}",
             value=value,
             target=self.per_replica,
         )

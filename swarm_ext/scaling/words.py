@@ -14,6 +14,11 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f} %"
 
 
+def figure(value: float) -> str:
+    """Return a number to three digits, or whole."""
+    return f"{value:.3g}" if value < 1000 else f"{value:.0f}"
+
+
 def at_least(shown: str, unknown: int, measured: int) -> str:
     """Return a shown figure, marked as a lower bound if some of the replicas it was measured on hide their demand."""
     if not unknown:
