@@ -1,0 +1,12 @@
+"""Poisson arrivals: --lamb arrivals/s of each user, at --path."""
+
+from locust import task
+
+import swarm_ext.plugin  # noqa: F401 - adds the options, the sampler, the autoscaler and the store
+from swarm_ext.users import PoissonUser
+
+
+class PoissonVisitor(PoissonUser):
+    @task
+    def visit(self) -> None:
+        self.client.get(self.path)
