@@ -10,6 +10,7 @@ import os
 import sqlite3
 import stat
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 BUSY_TIMEOUT_SECONDS = 5.0
 """How long a statement waits for another process's lock before it fails."""
 
+_SMALLEST_DATABASE_BYTES = 512
 _OURS = (APPLICATION_ID, SCHEMA_VERSION)
 
 
@@ -53,10 +55,17 @@ def connect(uri: str, path: Path, *, must_exist: bool) -> sqlite3.Connection:
         raise UserError(f"{uri}: {found} {path}; a run makes it, or name the store of an earlier run")
     _check_permissions(uri, path, exists=size is not None)
     if size:
-        _check_header(uri, path)
+        _check_header(uri, path, size)
+    try:
+        return _connection(uri, path, mode="rwc" if size is None else "rw")
+    except sqlite3.Error as error:
+        raise UserError(f"{uri}: {path} cannot be opened: {error}; {_remedy(error)}") from error
+
+
+def _connection(uri: str, path: Path, *, mode: str) -> sqlite3.Connection:
     # Autocommit: every transaction is begun where it is meant. Used by one thread at a time, not by one thread only.
     connection = sqlite3.connect(
-        f"file:{_quoted(path)}?mode={'rw' if size is not None else 'rwc'}",
+        f"file:{quote(os.fsencode(path))}?mode={mode}",
         uri=True,
         timeout=BUSY_TIMEOUT_SECONDS,
         isolation_level=None,
@@ -64,10 +73,8 @@ def connect(uri: str, path: Path, *, must_exist: bool) -> sqlite3.Connection:
     )
     try:
         _prepare(uri, connection)
-    except BaseException as error:
+    except BaseException:
         connection.close()
-        if isinstance(error, sqlite3.Error):
-            raise UserError(f"{uri}: {path} cannot be opened: {error}; {_remedy(error)}") from error
         raise
     return connection
 
@@ -100,21 +107,20 @@ def _check_permissions(uri: str, path: Path, *, exists: bool) -> None:
         )
 
 
-def _check_header(uri: str, path: Path) -> None:
+def _check_header(uri: str, path: Path, size: int) -> None:
     """Refuse what is certainly not ours without a trace of having looked."""
-    connection = sqlite3.connect(f"file:{_quoted(path)}?mode=ro&immutable=1", uri=True)
+    no_database = UserError(f"{uri}: {path} is not a SQLite database; choose another file")
+    if size < _SMALLEST_DATABASE_BYTES:  # SQLite would take it for an empty one
+        raise no_database
     try:
-        _check_ours(uri, _header(connection))
+        with closing(
+            sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1", uri=True)
+        ) as connection:
+            _check_ours(uri, _header(connection))
     except sqlite3.DatabaseError as error:
         if error_code(error) == sqlite3.SQLITE_NOTADB:
-            raise UserError(f"{uri}: {path} is not a SQLite database; choose another file") from error
+            raise no_database from error
         # Anything else may be a file that is being written just now: the real connection waits, recovers and tells.
-    finally:
-        connection.close()
-
-
-def _quoted(path: Path) -> str:
-    return quote(os.fsencode(path))
 
 
 def _header(connection: sqlite3.Connection) -> tuple[int, int]:
