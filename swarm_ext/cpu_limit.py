@@ -18,6 +18,15 @@ LOWEST_CORES = 0.01
 HIGHEST_CORES = 1.0
 
 
+def check_cores(cores: float) -> None:
+    """Raise ValueError unless one process can be held to `cores`, and use it up."""
+    if not LOWEST_CORES <= cores <= HIGHEST_CORES:
+        raise ValueError(
+            f"a CPU limit of {cores:g} cores is not possible: it must lie between {LOWEST_CORES:g} and "
+            f"{HIGHEST_CORES:g}, because one Python process computes on one core; for more, use more replicas"
+        )
+
+
 class CpuLimit:
     """How much CPU time is left in this period, and the counters that a cgroup keeps.
 
@@ -33,11 +42,7 @@ class CpuLimit:
         wall_clock_ns: Callable[[], int] = time.monotonic_ns,
         cpu_clock_ns: Callable[[], int] = time.process_time_ns,
     ) -> None:
-        if not LOWEST_CORES <= cores <= HIGHEST_CORES:
-            raise ValueError(
-                f"a CPU limit of {cores:g} cores is not possible: it must lie between {LOWEST_CORES:g} and "
-                f"{HIGHEST_CORES:g}, because one Python process computes on one core; for more, use more replicas"
-            )
+        check_cores(cores)
         self.quota_ns = round(cores * PERIOD_NS)
         self.periods = 0
         self.throttled_periods = 0
