@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import re
 import socket
 import time
@@ -31,7 +32,7 @@ API = "/api/v1.3"
 MAX_BODY_BYTES = 64 * 2**20
 TIMEOUT_SECONDS = (2.0, 5.0)
 """To connect, and to read: a node that answers more slowly cannot be sampled every second anyhow."""
-_CHUNK_BYTES = 2**18
+_CHUNK_BYTES = 2**14
 _EXCERPT_CHARACTERS = 160
 
 AnswerT = TypeVar("AnswerT")
@@ -237,7 +238,7 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
         "no connection within {connect:g} s; is the node up, and its port open from here?",
     ),
     (
-        (urllib3.exceptions.IncompleteRead, urllib3.exceptions.InvalidChunkLength),
+        (http.client.IncompleteRead, urllib3.exceptions.InvalidChunkLength),
         "the answer was cut off: the connection ended within it",
     ),
     ((ConnectionError,), "the connection was closed without an answer"),
