@@ -14,6 +14,7 @@ from swarm_ext import wire
 from swarm_ext.arrival_check import merge
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Ledger
+from swarm_ext.settings import options_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -119,7 +120,7 @@ class Fleet:
 
     def _publish(self) -> None:
         """Let the assignment travel in Locust's next spawn messages."""
-        setattr(self._environment.parsed_options, wire.RUN_KEY, msgspec.to_builtins(self._assignment))
+        setattr(options_of(self._environment), wire.RUN_KEY, msgspec.to_builtins(self._assignment))
 
     def poll(self) -> None:
         """Notice workers that are gone, and deal what they had and did not use to the others."""
@@ -193,8 +194,8 @@ class Fleet:
         for worker in sorted(waiting - set(self._finals)):
             self._trouble(f"worker {worker} did not send its last figures in time")
         self._assignment = None
-        if hasattr(self._environment.parsed_options, wire.RUN_KEY):
-            delattr(self._environment.parsed_options, wire.RUN_KEY)
+        if hasattr(options_of(self._environment), wire.RUN_KEY):
+            delattr(options_of(self._environment), wire.RUN_KEY)
 
     def _on_final(self, msg: Message, **_: Any) -> None:
         final = wire.decode(msg.data, wire.Final)
@@ -223,4 +224,5 @@ class Fleet:
         return self._assignment is not None and run_id == self._assignment.id
 
     def _send(self, kind: str, message: msgspec.Struct, worker: str) -> None:
-        self._runner.send_message(kind, wire.encode(message), client_id=worker)
+        data: Any = wire.encode(message)  # Locust says dict; it carries whatever MessagePack does
+        self._runner.send_message(kind, data, client_id=worker)

@@ -24,7 +24,7 @@ from swarm_ext.arrivals import stream_rng
 from swarm_ext.load import LoadRecorder
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Lease
-from swarm_ext.settings import settings
+from swarm_ext.settings import options_of, settings
 
 if TYPE_CHECKING:
     import random
@@ -150,7 +150,7 @@ class Generator:
     def settings(self) -> Settings:
         """The run's settings; before any run, those of the command line."""
         if self._settings is None:
-            self._settings = settings(self.environment.parsed_options)
+            self._settings = settings(options_of(self.environment))
         return self._settings
 
     @property

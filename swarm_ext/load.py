@@ -135,6 +135,10 @@ class LoadMerger:
         self._offered: Counter[str] = Counter()
         self._sum = LoadCounts(second=0)
 
+    def skip_to(self, second: int) -> None:
+        """Begin at a later second than at first thought: nothing has been counted before it."""
+        self._next = second
+
     def add(self, source: str, counts: Iterable[LoadCounts]) -> None:
         """Take seconds from one process."""
         for part in counts:

@@ -10,6 +10,7 @@ import msgspec
 
 from swarm_ext import option_types as t
 from swarm_ext.cadvisor import parse_urls
+from swarm_ext.primecheck import DEFAULT_CONCURRENCY
 from swarm_ext.slo import Slo
 from swarm_ext.swarm import local_swarm
 
@@ -145,7 +146,7 @@ SWARM_OPTIONS = (
     Option(
         name="local-concurrency",
         parse=t.count,
-        default=local_swarm.DEFAULT_CONCURRENCY,
+        default=DEFAULT_CONCURRENCY,
         metavar="N",
         on_page=False,
         help="--swarm local: requests that a replica computes at once",

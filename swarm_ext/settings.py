@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from argparse import Namespace
 
     from configargparse import ArgumentParser
+    from locust.env import Environment
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
@@ -95,7 +96,12 @@ def merge_url(parsed: Namespace) -> None:
         parsed.path = f"/{path}"
 
 
-def settings(parsed: Namespace) -> Settings:
+def options_of(environment: Environment) -> Any:
+    """Return an environment's parsed options; attributes are as Locust's parser and ours name them."""
+    return environment.parsed_options
+
+
+def settings(parsed: Any) -> Settings:
     """Return the options' values, parsed anew and checked against each other; raise UserError with one line."""
     values = {option.dest: _value(option, getattr(parsed, option.dest, option.default)) for option in OPTIONS}
     result = Settings(**values)

@@ -18,15 +18,14 @@ by all of them; what a task puts on `self` is seen by nobody else.
 
 from __future__ import annotations
 
-import inspect
 import logging
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
 from gevent import GreenletExit
-from locust import FastHttpUser, TaskSet, User
+from locust import FastHttpUser
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from swarm_ext.arrivals import Normal, Poisson
@@ -62,24 +61,32 @@ SESSION_SETTINGS = {
 
 
 class ArrivalUser(FastHttpUser):
-    """A user whose tasks are started by an arrival process. Subclass it and say which in `arrival_process`.
+    """A user whose tasks are started by an arrival process, `arrivals`, such as `swarm_ext.arrivals.Constant(5)`.
 
-    FastHttpUser's attributes work as they do there: `host`, `network_timeout`, `connection_timeout`, `default_headers`, ….
+    FastHttpUser's attributes work as they do there: `host`, `network_timeout`, `connection_timeout`,
+    `default_headers` and so on.
     """
 
     abstract = True
+    arrivals: ClassVar[ArrivalProcess | None] = None
 
     def __init__(self, environment: Environment) -> None:
         self._generator: Generator = generator_of(environment)
         super().__init__(environment)
         self.tasks = [type(self).run_stream]
-        self.process = self.arrival_process()
+        self.process = self.arrival_process(self.settings)
 
-    def arrival_process(self) -> ArrivalProcess | None:
-        """Return the process of this user's stream; None for closed-loop load without a pause."""
-        raise NotImplementedError(
-            f"{type(self).__name__} does not say which arrivals it makes: define arrival_process"
-        )
+    @classmethod
+    def arrival_process(cls, chosen: Settings) -> ArrivalProcess | None:  # noqa: ARG003 - for those who override it
+        """Return the process of each user's stream, under the run's options; None: closed loop without a pause.
+
+        Raise ValueError if there is none with such parameters.
+        """
+        if cls.arrivals is None:
+            raise ValueError(
+                f"{cls.__name__} does not say which arrivals it makes: set `arrivals = Poisson(20)`, say"
+            )
+        return cls.arrivals
 
     @property
     def settings(self) -> Settings:
@@ -187,24 +194,26 @@ class PoissonUser(ArrivalUser):
     """Arrivals of a Poisson process: `lamb` arrivals/s, else --lamb."""
 
     abstract = True
-    lamb: float | None = None
+    lamb: ClassVar[float | None] = None
 
-    def arrival_process(self) -> ArrivalProcess:
-        """Return the Poisson process of this stream."""
-        return Poisson(self.settings.lamb if self.lamb is None else self.lamb)
+    @classmethod
+    def arrival_process(cls, chosen: Settings) -> ArrivalProcess:
+        """Return the Poisson process of each stream."""
+        return Poisson(chosen.lamb if cls.lamb is None else cls.lamb)
 
 
 class NormalUser(ArrivalUser):
     """Normal gaps with mean `mu` and standard deviation `sigma` [s], else --mu and --sigma; never negative."""
 
     abstract = True
-    mu: float | None = None
-    sigma: float | None = None
+    mu: ClassVar[float | None] = None
+    sigma: ClassVar[float | None] = None
 
-    def arrival_process(self) -> ArrivalProcess:
-        """Return the process of this stream's gaps."""
-        mu = self.settings.mu if self.mu is None else self.mu
-        return Normal(mu, self.settings.gap_sigma if self.sigma is None else self.sigma)
+    @classmethod
+    def arrival_process(cls, chosen: Settings) -> ArrivalProcess:
+        """Return the process of each stream's gaps."""
+        mu = chosen.mu if cls.mu is None else cls.mu
+        return Normal(mu, chosen.gap_sigma if cls.sigma is None else cls.sigma)
 
 
 class ClosedUser(ArrivalUser):
@@ -212,23 +221,7 @@ class ClosedUser(ArrivalUser):
 
     abstract = True
 
-    def arrival_process(self) -> None:
+    @classmethod
+    def arrival_process(cls, chosen: Settings) -> None:  # noqa: ARG003 - no option sets the pace
         """Return None: nothing but the responses sets the pace."""
         return
-
-
-def fault(user_class: type[User], *, closed: bool) -> str | None:
-    """Return why a user class cannot make arrivals, in one line; None if it can, or is not one of ours."""
-    if not issubclass(user_class, ArrivalUser):
-        return None
-    name = user_class.__name__
-    if not user_class.tasks:
-        return f"{name} has no task: mark a method with @task, and mind --tags and --exclude-tags"
-    sets = [task.__name__ for task in user_class.tasks if inspect.isclass(task) and issubclass(task, TaskSet)]
-    if sets:
-        return f"{name} has the TaskSet {sets[0]} as a task, which never ends: use @task methods, one arrival runs one of them"
-    if not closed and inspect.getattr_static(user_class, "wait_time") is not inspect.getattr_static(
-        User, "wait_time"
-    ):
-        return f"{name} has a wait_time, but arrivals set the pace: remove it, or choose arrivals by --lamb, --mu and --sigma"
-    return None

@@ -15,7 +15,7 @@ from swarm_ext import wire
 from swarm_ext.errors import UserError
 from swarm_ext.generator import RunInfo
 from swarm_ext.quota import Lease
-from swarm_ext.settings import settings
+from swarm_ext.settings import options_of, settings
 
 if TYPE_CHECKING:
     from gevent import Greenlet
@@ -53,14 +53,15 @@ class Worker:
         generator.on_no_streams = self._give_back
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stopping.add_listener(self._on_test_stopping)
+        environment.events.quitting.add_listener(self._on_test_stopping)
         gevent.spawn(self._introduce)
 
     # before a run
 
     def _introduce(self) -> None:
-        introduction = wire.encode(wire.hello(self._environment))
+        introduction = wire.hello(self._environment)
         for attempt in range(1, 3600):
-            self._runner.send_message(wire.HELLO, introduction)
+            self._send(wire.HELLO, introduction)
             if self._welcomed.wait(HELLO_SECONDS):
                 return
             if attempt == PATIENCE_HELLOS:
@@ -84,7 +85,7 @@ class Worker:
     # a run
 
     def _on_test_start(self, **_: Any) -> None:
-        raw = vars(self._environment.parsed_options).get(wire.RUN_KEY)
+        raw = vars(options_of(self._environment)).get(wire.RUN_KEY)
         if raw is None:
             logger.error(
                 "The master's locustfile does not import swarm_ext.plugin: this worker's load is not counted"
@@ -92,7 +93,7 @@ class Worker:
             return
         try:
             run = msgspec.convert(raw, wire.Assignment)
-            chosen = settings(self._environment.parsed_options)
+            chosen = settings(options_of(self._environment))
         except (
             UserError
         ) as error:  # the master has checked the same options: only a mixed installation comes here
@@ -170,4 +171,5 @@ class Worker:
             self._send(wire.FINAL, final)
 
     def _send(self, kind: str, message: msgspec.Struct) -> None:
-        self._runner.send_message(kind, wire.encode(message))
+        data: Any = wire.encode(message)  # Locust says dict; it carries whatever MessagePack does
+        self._runner.send_message(kind, data)

@@ -1,0 +1,296 @@
+"""What lasts as long as the process, on the master or in the local process: store, swarm, and the run under way.
+
+It is opened at Locust's `init`, where everything that a run needs is checked before any load; each run gets a Conductor.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import platform
+import secrets
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import gevent
+import locust
+from gevent.event import Event
+from locust.stats import console_logger
+
+from swarm_ext import __version__, report_process, summary
+from swarm_ext.arrivals import schedule_hash
+from swarm_ext.conductor import Conductor
+from swarm_ext.errors import UserError
+from swarm_ext.model import Run
+from swarm_ext.observation import Observation
+from swarm_ext.options import DEFAULT_STORE
+from swarm_ext.preflight import arrival_record, check_host, check_users
+from swarm_ext.replicas import InitialReplicas
+from swarm_ext.run_id import new_run_id
+from swarm_ext.sampler import static_nodes
+from swarm_ext.scaling_plan import plan
+from swarm_ext.settings import options_of, settings, shown
+from swarm_ext.store import open_store
+from swarm_ext.swarm.local_swarm import LocalSwarm, cores_warning
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from gevent import Greenlet
+    from locust.env import Environment
+
+    from swarm_ext.load_source import LoadSource
+    from swarm_ext.model import Node
+    from swarm_ext.scaling import ScalingPlan
+    from swarm_ext.settings import Settings
+    from swarm_ext.store import Store
+    from swarm_ext.swarm import Swarm
+
+logger = logging.getLogger(__name__)
+
+END_SECONDS = 240.0
+"""How long the process waits at most, beyond the settle phase, for its last run to be stored and reported."""
+
+PROGRESS_SECONDS = 5.0
+DEFAULT_LOCAL_REPLICAS = 2
+DEFAULT_MAX_REPLICAS = 4
+
+
+class Bench:
+    """The test bench. `load` is where the load comes from: the local generator, or the workers."""
+
+    def __init__(self, environment: Environment, load: LoadSource) -> None:
+        self.environment = environment
+        self._load = load
+        self._store_uri: str = options_of(environment).store
+        options_of(environment).store = DEFAULT_STORE  # neither workers nor the page need to know it
+        self._store: Store | None = None
+        self.swarm: Swarm | None = None
+        self._initial: InitialReplicas | None = None
+        self._conductor: Conductor | None = None
+        self._progress: Greenlet | None = None
+        self._quitting = False
+        self.interrupted = False
+
+    # once a process
+
+    def open(self) -> None:
+        """Check everything that a run needs, and start what all runs share; raise UserError."""
+        chosen = self.settings()
+        self.check_locustfile(chosen)
+        if chosen.swarm == "none" and self._starts_by_itself:
+            check_host(self.environment.user_classes, self.environment.host)
+        if chosen.report is not None:
+            report_process.check_installed()
+        self._store = open_store(self._store_uri)
+        if chosen.swarm == "local":
+            self.swarm = self._start_local(chosen)
+        self.plan(chosen)
+        self._initial = InitialReplicas(self.swarm, chosen.service)
+        if self._starts_by_itself:
+            self._initial.prepare(chosen.initial_replicas)  # before -t begins to count
+
+    def settings(self) -> Settings:
+        """Return the settings that the options ask for now; raise UserError."""
+        return settings(options_of(self.environment))
+
+    def check_locustfile(self, chosen: Settings) -> None:
+        """Check that the locustfile's users can make arrivals; raise UserError."""
+        self.environment._filter_tasks_by_tags()  # noqa: SLF001 - Locust does so at a run's start, once
+        check_users(self.environment.user_classes, chosen)
+
+    def plan(self, chosen: Settings) -> ScalingPlan | None:
+        """Return what the autoscaler shall do in a run; raise UserError if it cannot."""
+        service = None if self.swarm is None else self.swarm.service(chosen.service)
+        return plan(chosen, service)
+
+    def _start_local(self, chosen: Settings) -> Swarm:
+        if self.environment.host:
+            raise UserError(
+                f"--host {self.environment.host} and --swarm local contradict each other: the embedded swarm is the host; "
+                "leave one of them out"
+            )
+        scaled = chosen.autoscale != "off"
+        replicas = chosen.initial_replicas or chosen.min_replicas or (1 if scaled else DEFAULT_LOCAL_REPLICAS)
+        most = chosen.max_replicas or DEFAULT_MAX_REPLICAS if scaled else replicas
+        warning = cores_warning(max(replicas, most), chosen.local_cpu_limit, os.cpu_count() or 1)
+        if warning is not None:
+            logger.warning("%s", warning)
+        logger.info("Starting the embedded swarm: %d × %s", replicas, chosen.service)
+        swarm = LocalSwarm(
+            service=chosen.service,
+            replicas=replicas,
+            cpu_limit_cores=chosen.local_cpu_limit,
+            concurrency=chosen.local_concurrency,
+            startup_seconds=chosen.local_startup_seconds,
+        )
+        self.environment.host = options_of(self.environment).host = swarm.url
+        logger.info("The embedded swarm answers at %s%s", swarm.url, chosen.path)
+        return swarm
+
+    @property
+    def _starts_by_itself(self) -> bool:
+        options = options_of(self.environment)
+        return bool(options.headless or options.autostart)
+
+    # each run
+
+    def prepare(self, chosen: Settings) -> None:
+        """End the run before, if it is settling; set the initial replicas and wait for them. Raise UserError."""
+        if self._conductor is not None:
+            self._conductor.hurry()
+            self._conductor.ended.wait(END_SECONDS)
+        if self._initial is not None:
+            self._initial.prepare(chosen.initial_replicas)
+
+    def begin(self) -> None:
+        """Begin a run (Locust's test_start): when this returns, users are spawned."""
+        if self._conductor is not None and not self._conductor.ended.is_set():
+            self._conductor.hurry()
+            self._conductor.stop_load("interrupted")
+            self._conductor.ended.wait(END_SECONDS)
+        try:
+            chosen = self.settings()
+            self.check_locustfile(chosen)
+            scaling = self.plan(chosen)
+            self.prepare(chosen)
+        except Exception as error:  # noqa: BLE001 - a UserError, or a swarm that went away: either way there is no run
+            logger.error("No run: %s", error)  # noqa: TRY400 - one line for a person
+            self.environment.process_exit_code = 2
+            gevent.spawn(self._finish_locust)
+            return
+        assert self._store is not None  # noqa: S101 - for the type checker: `open` has succeeded
+        observation = Observation(
+            self._store,
+            nodes=self._nodes(chosen),
+            swarm=self.swarm,
+            plan=scaling,
+            service=chosen.service,
+            sample_interval_seconds=chosen.sample_interval,
+        )
+        self._conductor = Conductor(
+            self._new_run(chosen),
+            chosen,
+            self._load,
+            observation,
+            stop_timeout=lambda: float(self.environment.stop_timeout or 0.0),
+            finish_locust=self._finish_locust,
+            on_end=lambda run: self._conclude(run, chosen, observation),
+        )
+        self._conductor.begin()
+        if scaling is not None:
+            logger.info("Autoscaling %s by %r within %s", scaling.service, scaling.policy, scaling.bounds)
+        if self._starts_by_itself:
+            self._progress = gevent.spawn(self._tell_progress, observation)
+
+    def _nodes(self, chosen: Settings) -> Callable[[], Sequence[Node]] | None:
+        if chosen.cadvisor is not None:
+            nodes = static_nodes(chosen.cadvisor)
+            return lambda: nodes
+        return None if self.swarm is None else self.swarm.nodes
+
+    def _new_run(self, chosen: Settings) -> Run:
+        start = datetime.now(UTC)
+        seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
+        record, process = arrival_record(self.environment.user_classes, chosen)
+        options = options_of(self.environment)
+        locusts = {"users": options.num_users, "spawn_rate": options.spawn_rate, "run_time": options.run_time}
+        return Run(
+            id=new_run_id(start),
+            start=start,
+            host=self.environment.host,
+            locustfile=self.environment.locustfile,
+            swarm=None if self.swarm is None else self.swarm.kind,
+            service=None if self.swarm is None else chosen.service,
+            arrival_process=record,
+            seed=seed,
+            schedule_hash=None if process is None else schedule_hash(process, seed),
+            options={
+                **shown(chosen),
+                **{name: value for name, value in locusts.items() if value is not None},
+            },
+            tags=chosen.run_tags or {},
+            versions={
+                "swarm-ext": __version__,
+                "locust": locust.__version__,
+                "gevent": gevent.__version__,
+                "python": platform.python_version(),
+            },
+        )
+
+    def _tell_progress(self, observation: Observation) -> None:
+        began = time.monotonic()
+        while True:
+            gevent.sleep(PROGRESS_SECONDS)
+            logger.info(
+                "%s",
+                summary.progress(
+                    observation.latest_load, observation.latest_service, time.monotonic() - began
+                ),
+            )
+
+    def _finish_locust(self) -> None:
+        """Make Locust end the run, as it would itself: quit when headless, stop where there is a page."""
+        options, runner, web_ui = (
+            options_of(self.environment),
+            self.environment.runner,
+            self.environment.web_ui,
+        )
+        if runner is None:
+            return
+        if web_ui is None:
+            runner.quit()
+            return
+        web_ui._cancel_run_time_timer()  # noqa: SLF001 - else it would stop the next run
+        runner.stop()
+        if options.autostart and options.autoquit != -1:
+            gevent.sleep(options.autoquit)
+            runner.quit()
+            web_ui.stop()
+
+    def stopping(self) -> None:
+        """End the run's load (Locust's test_stopping): when this returns, every arrival is accounted for."""
+        if self._conductor is not None:
+            self._conductor.stop_load("interrupted" if self.interrupted else "finished")
+
+    def stopped(self) -> None:
+        """See a headless run through to its end (Locust's test_stop); with a page, it ends while the page is served."""
+        if self._conductor is not None and self.environment.web_ui is None:
+            self._conductor.ended.wait(self._conductor.settle_seconds + END_SECONDS)
+
+    def _conclude(self, run: Run, chosen: Settings, observation: Observation) -> None:
+        if self._progress is not None:
+            self._progress.kill(block=False)
+        if self._initial is not None:
+            self._initial.restore()
+        console_logger.info("\n%s\n", summary.summary(run, observation.replica_changes))
+        if not (run.totals and run.totals.offered) and not self.interrupted:
+            logger.error("The run offered no arrivals: see above for why, or let it last longer")
+            self.environment.process_exit_code = self.environment.process_exit_code or 1
+        if chosen.report is not None:
+            report_process.render(run.id, self._store_uri, chosen.report, chosen.slo)
+
+    # the end of the process
+
+    def quit(self) -> None:
+        """See the last run through (Locust's quitting), cut short after Ctrl-C, and let go of everything."""
+        if self._quitting:
+            Event().wait(END_SECONDS)  # a second shutdown, by a second signal: the first one ends the process
+            return
+        self._quitting = True
+        try:
+            if self._conductor is not None:
+                if self.interrupted:
+                    self._conductor.hurry()
+                self._conductor.stop_load("interrupted")
+                self._conductor.ended.wait(self._conductor.settle_seconds + END_SECONDS)
+        finally:
+            self.close()
+
+    def close(self) -> None:
+        """Let go of swarm and store. Idempotent."""
+        if self.swarm is not None:
+            self.swarm.close()
+        if self._store is not None:
+            self._store.close()

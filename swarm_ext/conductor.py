@@ -1,0 +1,197 @@
+"""One run, from its beginning to its end, on the master or in the local process.
+
+Locust's hooks only signal and wait. What happens in a run happens in greenlets of the run's own, so that Locust, which may kill
+the greenlet that fires a hook, cannot leave a run half begun or half ended. `end` may be called by anybody and often:
+
+    begin → (load) → drain → settle → last samples → replicas put back → run stored → summary, report
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Literal
+
+import gevent
+import msgspec
+from gevent.event import Event
+
+from swarm_ext.load import LoadMerger
+from swarm_ext.model import PhaseSpan, Run, Trouble, from_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from gevent import Greenlet
+
+    from swarm_ext.load_source import LoadSource
+    from swarm_ext.model import Phase
+    from swarm_ext.observation import Observation
+    from swarm_ext.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+TICK_SECONDS = 0.25
+FLUSH_SECONDS = 15.0
+UNLIMITED_DRAIN_SECONDS = 30.0
+"""How long a run that ends by itself waits for what is in flight when there is no --stop-timeout."""
+
+ExitStatus = Literal["finished", "interrupted", "failed"]
+
+
+class Conductor:
+    """Runs one run.
+
+    `stop_timeout` gives the seconds that what is in flight has when the run is stopped; `finish_locust` is called once if
+    the run ends by itself, and makes Locust stop or quit; `on_end` is called when all is stored, before `ended`.
+    """
+
+    def __init__(
+        self,
+        run: Run,
+        chosen: Settings,
+        load: LoadSource,
+        observation: Observation,
+        *,
+        stop_timeout: Callable[[], float],
+        finish_locust: Callable[[], None],
+        on_end: Callable[[Run], None],
+    ) -> None:
+        self.run = run
+        self._chosen = chosen
+        self._load = load
+        self._observation = observation
+        self._stop_timeout = stop_timeout
+        self._finish_locust = finish_locust
+        self._on_end = on_end
+        self._begun = time.monotonic()
+        self._epoch = time.time() - self._begun
+        self._load_over: float | None = None
+        self._merger = LoadMerger(run.id, int(time.time()))
+        self._ending: Greenlet | None = None
+        self._ticker: Greenlet | None = None
+        self._hurry = Event()
+        self.drained = Event()
+        self.ended = Event()
+
+    @property
+    def settle_seconds(self) -> float:
+        """How long the run goes on after its load."""
+        return self._chosen.settle
+
+    # the beginning
+
+    def begin(self) -> None:
+        """Begin the run: when this returns, users may be spawned."""
+        assert self.run.seed is not None  # noqa: S101 - for the type checker: the run was made with one
+        self._load.on_stop_test = lambda reason: self._end_from_inside(f"a task raised StopTest: {reason}")
+        self._load.begin(self.run.id, self.run.seed, self._chosen, self._merger)
+        self._begun = time.monotonic()
+        self._merger.skip_to(int(self._now()))
+        self.run = msgspec.structs.replace(
+            self.run, start=from_epoch(self._now()), workers=len(self._load.names()), phases=self._phases()
+        )
+        self._observation.begin(self.run)
+        self._ticker = gevent.spawn(self._tick)
+
+    def _now(self) -> float:
+        """Seconds since the epoch, on a clock that nobody sets during the run."""
+        return self._epoch + time.monotonic()
+
+    def _phase(self, second: float) -> Phase:
+        began = self._epoch + self._begun
+        if self._load_over is not None and second >= self._load_over:
+            return "settle"
+        return "warm-up" if second < began + self._chosen.warm_up else "load"
+
+    def _phases(self) -> tuple[PhaseSpan, ...]:
+        began, over = self._epoch + self._begun, self._load_over
+        warm = min(began + self._chosen.warm_up, over or float("inf"))
+        spans: list[tuple[Phase, float, float | None]] = [("load", warm, over)]
+        if self._chosen.warm_up:
+            spans.insert(0, ("warm-up", began, warm))
+        if over is not None and self._chosen.settle:
+            spans.append(("settle", over, self._now()))
+        return tuple(
+            PhaseSpan(name=name, start=from_epoch(start), end=None if end is None else from_epoch(end))
+            for name, start, end in spans
+        )
+
+    # the middle
+
+    def _tick(self) -> None:
+        while True:
+            gevent.sleep(TICK_SECONDS)
+            self._load.poll()
+            self._emit(self._now(), self._load.names() if self._load_over is None else [])
+            if self._load.spent and self._ending is None:
+                logger.info("All %s arrivals of --iter were offered", self._chosen.iter)
+                self._end_from_inside("")
+
+    def _emit(self, now: float, awaited: list[str]) -> None:
+        samples = self._merger.samples(now, awaited, self._phase)
+        if samples:
+            self._observation.load_samples(samples)
+
+    # the end
+
+    def _end_from_inside(self, reason: str) -> None:
+        if self._ending is None:
+            if reason:
+                logger.warning("The run ends: %s", reason)
+            self._ending = gevent.spawn(
+                self._end, "finished", self._stop_timeout() or UNLIMITED_DRAIN_SECONDS
+            )
+            gevent.spawn(self._finish_when_drained)
+
+    def _finish_when_drained(self) -> None:
+        self.drained.wait()
+        self._finish_locust()
+
+    def stop_load(self, status: ExitStatus) -> None:
+        """Begin to end the run, unless it is ending, and wait until its load has ended."""
+        if self._ending is None:
+            self._ending = gevent.spawn(self._end, status, self._stop_timeout())
+        self.drained.wait()
+
+    def hurry(self) -> None:
+        """Cut the settle phase short."""
+        self._hurry.set()
+
+    def _end(self, status: ExitStatus, drain_seconds: float) -> None:
+        try:
+            self._drain(drain_seconds)
+            self._settle()
+        finally:
+            self.drained.set()
+            try:
+                self._conclude(status)
+            finally:
+                self.ended.set()
+
+    def _drain(self, timeout_seconds: float) -> None:
+        self._load.drain(timeout_seconds)
+        self._load_over = self._now()
+        self.drained.set()
+
+    def _settle(self) -> None:
+        if self._chosen.settle and not self._hurry.is_set():
+            logger.info("Load has ended; settling for %g s (Ctrl-C cuts it short)", self._chosen.settle)
+            self._hurry.wait(self._chosen.settle)
+
+    def _conclude(self, status: ExitStatus) -> None:
+        if self._ticker is not None:
+            self._ticker.kill()
+        self._emit(self._now() + 1, [])
+        totals = self._merger.totals()
+        self.run = msgspec.structs.replace(
+            self.run,
+            end=from_epoch(self._now()),
+            phases=self._phases(),
+            totals=totals,
+            arrival_check=self._load.arrival_check(),
+            exit_status=status,
+            troubles=tuple(Trouble(source="load", count=1, message=line) for line in self._load.troubles()),
+        )
+        self.run = self._observation.end(self.run)
+        self._on_end(self.run)

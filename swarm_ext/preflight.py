@@ -1,0 +1,86 @@
+"""Whether a locustfile can make the load that is asked for: checked before any load, each mistake one line. No I/O."""
+
+from __future__ import annotations
+
+import inspect
+from argparse import ArgumentTypeError
+from typing import TYPE_CHECKING
+
+from locust import TaskSet, User
+
+from swarm_ext import option_types
+from swarm_ext.errors import UserError
+from swarm_ext.model import ArrivalProcessRecord
+from swarm_ext.users import ArrivalUser
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from swarm_ext.arrivals import ArrivalProcess
+    from swarm_ext.settings import Settings
+
+
+def check_users(user_classes: Iterable[type[User]], chosen: Settings) -> None:
+    """Check that each user class of ours can make arrivals; raise UserError."""
+    for user_class in user_classes:
+        if issubclass(user_class, ArrivalUser):
+            _check_user(user_class, chosen)
+
+
+def _check_user(user_class: type[ArrivalUser], chosen: Settings) -> None:
+    name = user_class.__name__
+    if not user_class.tasks:
+        raise UserError(f"{name} has no task: mark a method with @task, and mind --tags and --exclude-tags")
+    sets = [task.__name__ for task in user_class.tasks if inspect.isclass(task) and issubclass(task, TaskSet)]
+    if sets:
+        raise UserError(
+            f"{name} has the TaskSet {sets[0]} as a task, which never ends: use @task methods, each arrival runs one of them"
+        )
+    if not chosen.closed and inspect.getattr_static(user_class, "wait_time") is not inspect.getattr_static(
+        User, "wait_time"
+    ):
+        raise UserError(
+            f"{name} has a wait_time, but arrivals set the pace: remove it; --lamb, --mu and --sigma choose arrivals"
+        )
+    try:
+        user_class.arrival_process(chosen)
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from None
+
+
+def check_host(user_classes: Sequence[type[User]], host: str | None) -> None:
+    """Check that every user class has a host, an http or https URL; raise UserError."""
+    for user_class in user_classes:
+        target = host or user_class.host
+        if not target:
+            raise UserError(
+                f"{user_class.__name__} has no host: give -H http://…, --url http://…, or --swarm local"
+            )
+        try:
+            option_types.url(target)
+        except ArgumentTypeError as error:
+            raise UserError(f"--host {error}") from None
+
+
+def arrival_record(
+    user_classes: Iterable[type[User]], chosen: Settings
+) -> tuple[ArrivalProcessRecord, ArrivalProcess | None]:
+    """Return what the run's streams are asked to be, and the first of their processes (None: closed loop)."""
+    ours = [user_class for user_class in user_classes if issubclass(user_class, ArrivalUser)]
+    processes = [user_class.arrival_process(chosen) for user_class in ours]
+    known = list(dict.fromkeys(process for process in processes if process is not None))
+    if chosen.closed or not known:
+        pause = f", pauses {known[0]!r}" if known else ""
+        return ArrivalProcessRecord(kind="closed", description=f"closed loop{pause}", rate=None), None
+    first = known[0]
+    normal = first.kind == "normal"
+    return (
+        ArrivalProcessRecord(
+            kind=first.kind if len(known) == 1 else "mixed",
+            description=" and ".join(repr(process) for process in known) + ", each user",
+            rate=first.rate if len(known) == 1 else None,
+            mu=first.mean if normal else None,
+            sigma=first.std if normal else None,
+        ),
+        first,
+    )

@@ -1,0 +1,59 @@
+"""Renders a run's report in a child process, so that heartbeats and the web page go on meanwhile."""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from swarm_ext.errors import UserError
+
+if TYPE_CHECKING:
+    from swarm_ext.slo import Slo
+
+logger = logging.getLogger(__name__)
+
+RENDER_SECONDS = 150.0
+
+
+def check_installed() -> None:
+    """Check that reports can be rendered, before any load; raise UserError."""
+    missing = [
+        name
+        for name in ("pandas", "altair", "vl_convert", "jinja2")
+        if importlib.util.find_spec(name) is None
+    ]
+    if missing:
+        raise UserError(f"--report needs {', '.join(missing)}: pip install 'swarm-ext[reports]'")
+
+
+def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> None:
+    """Write a run's report to `file`. Never raises: a report that fails is logged, with how to make it later."""
+    target = file.replace("{run}", run_id)
+    # -P: the working directory may have a `reports` package of its own
+    command = [sys.executable, "-P", "-m", "reports.command", run_id, "-o", target]
+    if slo is not None:
+        command += ["--slo", str(slo)]
+    environment = {**os.environ, "SWARM_EXT_STORE": store_uri}
+    try:
+        done = subprocess.run(
+            command, env=environment, capture_output=True, text=True, timeout=RENDER_SECONDS, check=False
+        )
+        problem = done.stderr.strip().splitlines()[-1] if done.returncode and done.stderr.strip() else ""
+        failed = done.returncode != 0
+    except (OSError, subprocess.TimeoutExpired) as error:
+        failed, problem = True, str(error)
+    if failed:
+        logger.error(
+            "The report of run %s failed: %s; try again with: swarm-report %s -o %s",
+            run_id,
+            problem,
+            run_id,
+            target,
+        )
+    else:
+        logger.info("Report: %s", Path(target).resolve())

@@ -1,0 +1,85 @@
+"""Ctrl-C and SIGTERM. Without this a KeyboardInterrupt lands in whichever greenlet runs, often in an arrival."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from typing import TYPE_CHECKING
+
+import gevent
+
+from swarm_ext.settings import options_of
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from locust.env import Environment
+
+WORKER_PATIENCE_SECONDS = 30.0
+"""How long a worker that shares its master's terminal waits, after Ctrl-C, for the master to end it."""
+
+
+def handle_on_main(
+    environment: Environment, on_interrupt: Callable[[], None], last_resort: Callable[[], None]
+) -> None:
+    """Let SIGINT and SIGTERM interrupt the main greenlet, and nothing else. To be called from the main greenlet.
+
+    `on_interrupt` is called first each time. After the first signal the process is ending; the third ends it at
+    once, after `last_resort`.
+    """
+    main = gevent.getcurrent()
+    seen = 0
+
+    def interrupt(*, raise_in_main: bool) -> None:
+        nonlocal seen
+        seen += 1
+        on_interrupt()
+        if seen == 1 and raise_in_main:
+            gevent.kill(main, KeyboardInterrupt)
+        elif seen == 2:
+            sys.stderr.write("locust: ending the run; once more to leave at once\n")
+        elif seen > 2:
+            last_resort()
+            os._exit(130)
+
+    def terminated() -> None:
+        # Locust handles SIGTERM itself, but not while it waits for a load shape or for its first workers
+        waits = environment.shape_class is not None or not _users_were_started(environment)
+        interrupt(raise_in_main=waits)
+
+    gevent.signal_handler(signal.SIGINT, lambda: interrupt(raise_in_main=True))
+    gevent.signal_handler(signal.SIGTERM, terminated)
+    _say_interrupted_in_one_line()
+
+
+def _users_were_started(environment: Environment) -> bool:
+    return environment.runner is not None and environment.runner.target_user_count > 0
+
+
+def _say_interrupted_in_one_line() -> None:
+    plain = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if issubclass(kind, KeyboardInterrupt):
+            sys.stderr.write("locust: interrupted\n")
+        else:
+            plain(kind, error, trace)
+
+    sys.excepthook = hook
+
+
+def handle_on_worker(environment: Environment) -> None:
+    """Let a worker that --processes forked outlive Ctrl-C until its master has had its last figures."""
+    if not options_of(environment).processes:
+        main = gevent.getcurrent()
+        gevent.signal_handler(signal.SIGINT, gevent.kill, main, KeyboardInterrupt)
+        return
+
+    def quit_later() -> None:
+        gevent.sleep(WORKER_PATIENCE_SECONDS + float(environment.stop_timeout or 0.0))
+        if environment.runner is not None:
+            environment.runner.quit()
+
+    gevent.signal_handler(signal.SIGINT, lambda: gevent.spawn(quit_later))
