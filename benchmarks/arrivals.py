@@ -31,7 +31,8 @@ def judged(process: ArrivalProcess) -> Iterator[None]:
     """Draw gaps and have each of them checked."""
     stream = ArrivalChecker(process).stream()
     for gap in process.gaps(stream_rng(seed=1, stream=0)):
-        yield stream.arrival(gap)
+        stream.arrival(gap)
+        yield
 
 
 def seconds(gaps: Iterable[object]) -> float:

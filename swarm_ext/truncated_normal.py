@@ -37,7 +37,7 @@ class TruncatedNormal(ArrivalProcess):
     `cut` is α, the place of zero in the parent's units, and `parent_std` is s, in seconds; so m = -cut * parent_std.
     """
 
-    __slots__ = ("_log_tail_at_cut", "_mu", "_parent", "_sigma", "_tail_at_cut", "cut", "parent_std")
+    __slots__ = ("_log_tail_at_cut", "_mirrored", "_mu", "_sigma", "_tail_at_cut", "cut", "parent_std")
 
     kind = "normal"
 
@@ -46,7 +46,8 @@ class TruncatedNormal(ArrivalProcess):
         self._sigma = sigma
         self.cut = _solve_cut(mu, sigma)
         self.parent_std = mu / _mean_excess(self.cut)
-        self._parent = NormalDist(self.cut * self.parent_std, self.parent_std)
+        # The parent's mirror image, N(-m, s²): its lower tail is the parent's upper one, which is what a float resolves.
+        self._mirrored = NormalDist(self.cut * self.parent_std, self.parent_std)
         self._tail_at_cut = min(math.erfc(self.cut * _SQRT_HALF) / 2, _BELOW_ONE)
         self._log_tail_at_cut = _log_tail(self.cut)
 
@@ -68,7 +69,7 @@ class TruncatedNormal(ArrivalProcess):
         if gap <= 0:
             return 0.0
         if self.cut < _TAIL_FROM:
-            return max(0.0, self._log_tail_at_cut - _log_tail((gap + self._parent.mean) / self.parent_std))
+            return max(0.0, self._log_tail_at_cut - _log_tail((gap + self._mirrored.mean) / self.parent_std))
         t = gap / self.parent_std
         return t * (self.cut + t / 2) + math.log(_hazard_rate(self.cut + t) / _hazard_rate(self.cut))
 
@@ -77,7 +78,7 @@ class TruncatedNormal(ArrivalProcess):
         hazard = self.hazard(gap)
         if gap <= 0 or hazard == math.inf:
             return hazard
-        z = (gap + self._parent.mean) / self.parent_std
+        z = (gap + self._mirrored.mean) / self.parent_std
         return hazard + math.log(_mean_excess(self.cut) / _mean_excess(z))
 
     def draw(self, rng: random.Random) -> float:
@@ -88,7 +89,7 @@ class TruncatedNormal(ArrivalProcess):
         Simulation of truncated normal variables, Statistics and Computing 5, 1995, section 2.1).
         """
         if self.cut < _TAIL_FROM:
-            return max(0.0, -self._parent.inv_cdf(self._tail_at_cut * (1.0 - rng.random())))
+            return max(0.0, -self._mirrored.inv_cdf(self._tail_at_cut * (1.0 - rng.random())))
         while True:  # rejects fewer than one in 600
             t = -math.log(1.0 - rng.random()) / self.cut
             if rng.random() < math.exp(-t * t / 2):
@@ -101,7 +102,7 @@ def _solve_cut(mu: float, sigma: float) -> float:
     σ/μ grows with α, is below 1/|α| for α < 0, and 1 - (σ/μ)² is below 2/α² for α > 0: that is the bracket.
     """
     ratio = sigma / mu
-    complement = (mu - sigma) / mu * ((mu + sigma) / mu)
+    complement = (1 - ratio) * (1 + ratio)
     low, high = -1 / ratio, max(_FRACTION_FROM, math.sqrt(2 / complement))
     for _ in range(200):
         middle = (low + high) / 2
@@ -115,7 +116,7 @@ def _solve_cut(mu: float, sigma: float) -> float:
 
 
 def _varies_more(cut: float, ratio: float, complement: float) -> bool:
-    """Return whether σ/μ at this α exceeds `ratio`; `complement` is 1 - ratio², to all its digits."""
+    """Return whether σ/μ at this α exceeds `ratio`; `complement` is 1 - ratio²."""
     if cut < _FRACTION_FROM:
         excess = _mean_excess(cut)
         return math.sqrt(1 - (cut + excess) * excess) / excess > ratio
