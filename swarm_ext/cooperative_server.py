@@ -131,6 +131,7 @@ class CooperativeServer:
         if self._parent is not None:
             self._selector.register(self._parent.lifeline, selectors.EVENT_READ, self._lose_parent)
         try:
+            self._go_on_starting()
             while not self._finished():
                 self._stand_still()
                 self._choose_listening()
@@ -254,11 +255,14 @@ class CooperativeServer:
         close = self._stop_requested or not keep_alive
         connection.send(response.encode(close=close), close=close)
 
-    def _compute(self) -> None:
-        """Give one chunk of CPU to the request whose turn it is, or to starting up."""
+    def _go_on_starting(self) -> None:
         if not self.ready and next(self._start_up, self) is self:
             self.ready = True
             self._tell_parent()
+
+    def _compute(self) -> None:
+        """Give one chunk of CPU to starting up, and one to the request whose turn it is."""
+        self._go_on_starting()
         while self._waiting and len(self._computing) < self._concurrency:
             self._computing.append(self._waiting.popleft())
         if not self._computing:

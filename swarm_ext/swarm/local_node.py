@@ -42,6 +42,7 @@ CLOSE_GRACE_SECONDS = 2.0
 
 _MEASURE_SECONDS = 1.0
 _STEP_SECONDS = 0.1
+_POLL_SECONDS = 0.1
 
 
 class NodeConfig(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,7 +159,9 @@ def main() -> int:
     host, port = listener.getsockname()
     node = LocalNode(config, f"http://{host}:{port}")
     endpoint = Endpoint(listener, node, config.token)
-    threading.Thread(target=endpoint.serve_forever, name="endpoint", daemon=True).start()
+    threading.Thread(
+        target=endpoint.serve_forever, args=(_POLL_SECONDS,), name="endpoint", daemon=True
+    ).start()
     try:
         node.run(config.replicas, config.owner_pid)
     finally:
