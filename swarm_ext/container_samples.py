@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
 from swarm_ext.model import ContainerSample, NodeSample, milliseconds
@@ -30,6 +30,8 @@ PLAUSIBLE_YEARS = range(1971, 9000)
 """Go's zero time is in year 1: a point stamped so was never measured."""
 MAX_SLOT_DIGITS = 9
 """Longer than that it is a node's id (25 letters and digits) that happens to have digits only."""
+CLOCK_SET_BACK = timedelta(seconds=30)
+"""A point stamped so long before the one ahead of it was not merely late: the node's clock was set in between."""
 
 SERVICE_LABEL = "com.docker.swarm.service.name"
 TASK_LABEL = "com.docker.swarm.task.name"
@@ -167,11 +169,16 @@ def memory_limit(spec: MemorySpec | None, machine: Machine | None) -> int | None
 
 
 def _plausible(points: Sequence[ContainerStats | None]) -> list[tuple[datetime, ContainerStats]]:
-    return [
-        (point.timestamp.astimezone(UTC), point)
-        for point in points
-        if point is not None and point.timestamp.year in PLAUSIBLE_YEARS
-    ]
+    """Return points with their UTC times, in the wire's order, without those from before the clock was set back."""
+    stamped: list[tuple[datetime, ContainerStats]] = []
+    for point in points:
+        if point is None or point.timestamp.year not in PLAUSIBLE_YEARS:
+            continue
+        timestamp = point.timestamp.astimezone(UTC)
+        if stamped and timestamp < stamped[-1][0] - CLOCK_SET_BACK:
+            stamped.clear()
+        stamped.append((timestamp, point))
+    return stamped
 
 
 def _newer_points(

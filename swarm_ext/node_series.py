@@ -1,0 +1,239 @@
+"""What is known of one node's containers from one poll to the next: pure, given the replies and the clocks."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import TYPE_CHECKING, NamedTuple
+
+from swarm_ext.clock_offset import ClockOffset
+from swarm_ext.container_samples import (
+    CLOCK_SET_BACK,
+    CpuPoint,
+    container_samples,
+    newest_timestamp,
+    node_samples,
+)
+from swarm_ext.model import ContainerSample, NodeSample, from_epoch
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
+    from swarm_ext.cadvisor_wire import ContainerInfo, ContainersReply, Machine
+
+OVERLAP = timedelta(seconds=5)
+"""How long cAdvisor may take to publish a point after stamping it: so far back is always asked again."""
+FORGET_AFTER_SECONDS = 10.0
+"""Absent from the replies for so long, a container is gone for good; sooner, it may be a race within cAdvisor."""
+MOST_POINTS_AT_FIRST = 200
+
+
+class Query(NamedTuple):
+    """What to ask cAdvisor for: the `points` newest points (-1: all) since `since`, inclusive (None: ever)."""
+
+    since: datetime | None
+    points: int
+
+
+class Poll(NamedTuple):
+    """One answered poll. `root` is None if it was not given; wall clock times are ours, `now` is monotonic [s]."""
+
+    query: Query
+    reply: ContainersReply
+    root: ContainerInfo | None
+    asked_at: float
+    received_at: float
+    now: float
+
+
+class Batch(NamedTuple):
+    """What a poll brought that was not there before."""
+
+    containers: list[ContainerSample]
+    nodes: list[NodeSample]
+
+
+@dataclass
+class _Track:
+    last: CpuPoint
+    advanced_at: float
+    seen_at: float
+
+
+@dataclass
+class NodeSeries:
+    """The series of one node's containers, and of the node itself.
+
+    It asks only for what is newer than what it has, and gives each point once; points that a failed poll would have
+    brought come with the next one that succeeds. Nothing here compares the node's clock with ours, except for the
+    estimate of their offset. `started` is when the sampling began, monotonic seconds; `machine` may be set later.
+    """
+
+    run_id: str
+    node: str
+    started: float
+    stale_after_seconds: float = 5.0
+    machine: Machine | None = None
+    _tracks: dict[str, _Track] = field(default_factory=dict)
+    _root: CpuPoint | None = None
+    _horizon: datetime | None = None
+    _asked_before: float | None = None
+    _idle_since: float | None = None
+    _offset: ClockOffset = field(default_factory=ClockOffset)
+
+    def query(self, now: float) -> Query:
+        """Return what to ask for now, for the containers and for the root alike.
+
+        At first it is about as many points as there were seconds since the start. Later it is all since the oldest
+        last point of a live container, but since no later poll can bring what an earlier successful one did not,
+        never further back than `OVERLAP` before the newest point: a container that is measured rarely does not make
+        every answer long. When nothing at all has come for a while it is the newest point alone, whatever its stamp,
+        which shows whether the node's clock was set back.
+        """
+        if self._horizon is None:
+            elapsed_seconds = max(0, math.ceil(now - self.started))
+            return Query(None, min(1 + elapsed_seconds, MOST_POINTS_AT_FIRST))
+        if self._idle_since is not None and now - self._idle_since >= self.stale_after_seconds:
+            return Query(None, 1)
+        oldest = min((track.last.timestamp for track in self._tracks.values()), default=self._horizon)
+        return Query(max(oldest, self._horizon - OVERLAP), -1)
+
+    def take(self, poll: Poll) -> Batch:
+        """Take in an answered poll, and return its new samples, oldest first for each container."""
+        if poll.query.since is None and self._was_set_back(poll):
+            self._begin_again()
+        earliest_ago = timedelta(seconds=poll.now - self.started) if self._horizon is None else None
+        known = {container_id: track.last.timestamp for container_id, track in self._tracks.items()}
+        samples: list[ContainerSample] = []
+        for info in poll.reply.containers:
+            samples += self._take_container(info, poll.now, earliest_ago)
+        self._forget_the_gone(poll.now)
+        self._observe_clocks(poll, [s.timestamp for s in samples if s.container_id in known])
+        nodes = self._take_root(poll, earliest_ago)
+        self._idle_since = None if samples or nodes else (self._idle_since or poll.now)
+        self._asked_before = poll.asked_at
+        return Batch(samples, nodes or self._without_root(poll))
+
+    def missed(self) -> None:
+        """Note that a poll failed: its points are still to come, and the machine may come back as another one."""
+        self._idle_since = None
+        self._asked_before = None
+        self.machine = None
+
+    def give_up_backlog(self, now: float) -> None:
+        """Ask for the newest points only, next time: all that is missing is more than can be taken."""
+        self._horizon = None
+        self.started = now
+
+    @property
+    def container_ids(self) -> frozenset[str]:
+        """The containers that are there, or were a moment ago."""
+        return frozenset(self._tracks)
+
+    def seconds_since_advance(self, container_id: str, now: float) -> float:
+        """Return for how long no newer point of the container has come; infinity for one not known."""
+        track = self._tracks.get(container_id)
+        return now - track.advanced_at if track else math.inf
+
+    def _take_container(
+        self, info: ContainerInfo, now: float, earliest_ago: timedelta | None
+    ) -> list[ContainerSample]:
+        container_id = info.container_id
+        if container_id is None:
+            return []
+        track = self._tracks.get(container_id)
+        samples = container_samples(
+            info,
+            run_id=self.run_id,
+            node=self.node,
+            machine=self.machine,
+            previous=track.last if track else None,
+        )
+        if track:
+            track.seen_at = now
+        if not samples:
+            return []
+        newest = samples[-1]
+        last = CpuPoint(newest.timestamp, newest.cpu_usage_seconds)
+        self._tracks[container_id] = _Track(last, advanced_at=now, seen_at=now)
+        if earliest_ago is None:
+            return samples
+        return [sample for sample in samples if sample.timestamp >= newest.timestamp - earliest_ago]
+
+    def _take_root(self, poll: Poll, earliest_ago: timedelta | None) -> list[NodeSample]:
+        if poll.root is None:
+            return []
+        samples, self._root = node_samples(
+            poll.root,
+            run_id=self.run_id,
+            node=self.node,
+            machine=self.machine,
+            previous=self._root,
+            clock_offset_seconds=self._offset.seconds,
+        )
+        if samples:
+            self._advance_horizon(samples[-1].timestamp)
+        if earliest_ago is None:
+            return samples
+        return [sample for sample in samples if sample.timestamp >= samples[-1].timestamp - earliest_ago]
+
+    def _without_root(self, poll: Poll) -> list[NodeSample]:
+        if poll.root is not None and poll.root.stats:
+            return []
+        return [
+            NodeSample(
+                run_id=self.run_id,
+                timestamp=from_epoch(poll.received_at),
+                node=self.node,
+                cores=float(self.machine.num_cores) if self.machine and self.machine.num_cores else None,
+                cpu_usage_cores=None,
+                memory_usage_bytes=None,
+                memory_capacity_bytes=self.machine.memory_capacity if self.machine else None,
+                clock_offset_seconds=self._offset.seconds,
+            )
+        ]
+
+    def _observe_clocks(self, poll: Poll, new_of_known: Sequence[datetime]) -> None:
+        newest = max(filter(None, map(newest_timestamp, poll.reply.containers)), default=None)
+        if newest is None:
+            return
+        self._advance_horizon(newest)
+        self._offset.observe(
+            newest=newest.timestamp(),
+            received=poll.received_at,
+            oldest_new=min(new_of_known).timestamp() if new_of_known else None,
+            asked_before=self._asked_before,
+        )
+
+    def _advance_horizon(self, timestamp: datetime) -> None:
+        if self._horizon is None or timestamp > self._horizon:
+            self._horizon = timestamp
+
+    def _was_set_back(self, poll: Poll) -> bool:
+        tracks = [(info, self._tracks.get(info.container_id or "")) for info in poll.reply.containers]
+        lasts = [(info, track.last) for info, track in tracks if track]
+        if poll.root and self._root:
+            lasts.append((poll.root, self._root))
+        for info, last in lasts:
+            newest = newest_timestamp(info)
+            if newest and newest < last.timestamp - CLOCK_SET_BACK:
+                return True
+        return False
+
+    def _begin_again(self) -> None:
+        self._tracks.clear()
+        self._root = None
+        self._horizon = None
+        self._asked_before = None
+        self._offset.forget()
+
+    def _forget_the_gone(self, now: float) -> None:
+        gone = [
+            container_id
+            for container_id, track in self._tracks.items()
+            if now - track.seen_at > FORGET_AFTER_SECONDS
+        ]
+        for container_id in gone:
+            del self._tracks[container_id]
