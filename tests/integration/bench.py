@@ -1,0 +1,169 @@
+"""Runs real Locust processes with our locustfiles, against real servers, for the integration tests."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+
+from swarm_ext.model import LoadSample
+from swarm_ext.store import open_store
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swarm_ext.model import Record, Run, Totals
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCUSTFILES = ROOT / "locustfiles"
+PATIENCE_SECONDS = 90
+
+
+@dataclass
+class SlowServer:
+    """A server that answers after a fixed time; `arrivals` are the monotonic instants at which requests came."""
+
+    port: int
+    log: Path
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def arrivals(self) -> list[float]:
+        return [float(line) for line in self.log.read_text().splitlines()]
+
+
+@contextmanager
+def slow_server(folder: Path, delay_seconds: float) -> Iterator[SlowServer]:
+    log = folder / f"arrivals-{delay_seconds}-{time.monotonic_ns()}.log"
+    command = [sys.executable, str(Path(__file__).with_name("slow_server.py")), str(delay_seconds), str(log)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            yield SlowServer(int(process.stdout.readline()), log)
+        finally:
+            process.terminate()
+
+
+@dataclass
+class Ended:
+    """What a Locust process left: exit code, everything it printed, and its store."""
+
+    code: int
+    output: str
+    store: Path
+    table_requests: int | None
+    children_left: list[str] = field(default_factory=list)
+
+    @property
+    def last_line(self) -> str:
+        return self.output.strip().splitlines()[-1]
+
+    def runs(self) -> list[Run]:
+        store = open_store(f"sqlite:///{self.store}", must_exist=True)
+        try:
+            return store.runs()
+        finally:
+            store.close()
+
+    def totals(self) -> Totals:
+        (run,) = self.runs()
+        assert run.totals is not None
+        return run.totals
+
+    def read(self, kind: type[Record]) -> list[Record]:
+        store = open_store(f"sqlite:///{self.store}", must_exist=True)
+        try:
+            return [record for run in store.runs() for record in store.read(run.id, kind)]
+        finally:
+            store.close()
+
+    def load(self) -> list[LoadSample]:
+        return [sample for sample in self.read(LoadSample) if isinstance(sample, LoadSample)]
+
+
+class LocustProcess:
+    """A running Locust. Its own process group, so that a signal can go to all of it, as Ctrl-C in a terminal does."""
+
+    def __init__(
+        self, folder: Path, locustfile: Path, *options: str, environment: dict[str, str] | None = None
+    ) -> None:
+        self.store = folder / "runs.db"
+        self._log = folder / f"locust-{time.monotonic_ns()}.log"
+        command = [sys.executable, "-m", "locust", "-f", str(locustfile)]
+        if "--store" not in options:
+            command += ["--store", f"sqlite:///{self.store}"]
+        with self._log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [*command, *options],
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+            )
+
+    @property
+    def output(self) -> str:
+        return self._log.read_text(errors="replace")
+
+    def wait_for(self, pattern: str, seconds: float = PATIENCE_SECONDS) -> re.Match[str]:
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            found = re.search(pattern, self.output)
+            if found:
+                return found
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"no {pattern!r} in the output:\n{self.output}")
+
+    def interrupt(self) -> None:
+        """Do what Ctrl-C in a terminal does."""
+        os.killpg(self.process.pid, signal.SIGINT)
+
+    def terminate(self) -> None:
+        self.process.send_signal(signal.SIGTERM)
+
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def end(self, seconds: float = PATIENCE_SECONDS) -> Ended:
+        """Wait for its end; whatever it leaves running is ended, and told."""
+        family = self.descendants() if self.process.poll() is None else []
+        try:
+            code = self.process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"still running after {seconds} s:\n{self.output}") from None
+        _, left = psutil.wait_procs(family, timeout=10)
+        names = [" ".join(process.cmdline()) for process in left]
+        for process in left:
+            process.kill()
+        counts = re.findall(r"^\s+Aggregated\s+(\d+)\s", self.output, re.MULTILINE)
+        return Ended(code, self.output, self.store, int(counts[0]) if counts else None, names)
+
+    def kill(self) -> None:
+        for process in (*self.descendants(), psutil.Process(self.process.pid)):
+            process.kill()
+        self.process.wait(10)
+
+
+def run_locust(
+    folder: Path, locustfile: Path, *options: str, environment: dict[str, str] | None = None
+) -> Ended:
+    """Run a headless Locust to its end."""
+    return LocustProcess(
+        folder, locustfile, "--headless", "--only-summary", *options, environment=environment
+    ).end()

@@ -1,0 +1,201 @@
+"""However a run ends: nothing is lost, the sums agree, the exit code is right, nothing is left running."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.bench import LOCUSTFILES, Ended, LocustProcess, run_locust, slow_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.bench import SlowServer
+
+POISSON = LOCUSTFILES / "poisson.py"
+PROCESSES = pytest.mark.parametrize("processes", [(), ("--processes", "2")], ids=["local", "two workers"])
+SHAPE = """
+from locust import LoadTestShape, task
+import swarm_ext.plugin
+from swarm_ext.users import PoissonUser
+
+class Visitor(PoissonUser):
+    @task
+    def visit(self):
+        self.client.get(self.path)
+
+class TwoSteps(LoadTestShape):
+    def tick(self):
+        return None if self.get_run_time() > 4 else ((2, 10) if self.get_run_time() < 2 else (6, 10))
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SlowServer]:
+    with slow_server(tmp_path, 0.1) as running:
+        yield running
+
+
+def check_sums(ended: Ended) -> None:
+    totals = ended.totals()
+    assert totals.offered == totals.completed + totals.failed + totals.dropped + totals.abandoned
+    assert ended.table_requests == totals.completed + totals.failed, ended.output
+    assert sum(sample.offered for sample in ended.load()) == totals.offered
+    assert ended.children_left == []
+    assert "Traceback" not in ended.output
+
+
+@PROCESSES
+def test_iter_ends_the_run_by_itself_after_exactly_so_many_arrivals(
+    tmp_path: Path, server: SlowServer, processes: tuple[str, ...]
+) -> None:
+    ended = run_locust(
+        tmp_path,
+        POISSON,
+        "-H",
+        server.url,
+        "-u",
+        "3",
+        "-r",
+        "50",
+        "--lamb",
+        "30",
+        "--iter",
+        "157",
+        *processes,
+    )
+    assert ended.code == 0, ended.output
+    check_sums(ended)
+    assert ended.totals().offered == ended.totals().completed == len(server.arrivals()) == 157
+
+
+@PROCESSES
+def test_a_time_limit_counts_what_every_process_did(
+    tmp_path: Path, server: SlowServer, processes: tuple[str, ...]
+) -> None:
+    ended = run_locust(
+        tmp_path,
+        POISSON,
+        "-H",
+        server.url,
+        "-u",
+        "4",
+        "-r",
+        "50",
+        "--lamb",
+        "25",
+        "-t",
+        "4",
+        "-s",
+        "3",
+        *processes,
+    )
+    assert ended.code == 0, ended.output
+    check_sums(ended)
+    assert ended.totals().abandoned == 0
+    assert ended.totals().completed == len(server.arrivals()) > 200
+
+
+def test_what_is_cut_off_is_counted_as_abandoned(tmp_path: Path) -> None:
+    with slow_server(tmp_path, 30) as server:
+        ended = run_locust(
+            tmp_path, POISSON, "-H", server.url, "-u", "1", "--lamb", "20", "-t", "2", "--seed", "1"
+        )
+    totals = ended.totals()
+    assert totals.offered == totals.abandoned > 10
+    check_sums(ended)
+
+
+@PROCESSES
+@pytest.mark.parametrize("signal_name", ["interrupt", "terminate"])
+def test_a_signal_ends_the_run_and_loses_nothing(
+    tmp_path: Path, server: SlowServer, processes: tuple[str, ...], signal_name: str
+) -> None:
+    locust = LocustProcess(
+        tmp_path, POISSON, "--headless", "--only-summary", "-H", server.url, "-u", "4", "-r", "50", "--lamb", "25",
+        "-s", "3", "--settle", "60", *processes,
+    )  # fmt: skip
+    locust.wait_for("All users spawned")
+    locust.wait_for(r"offered \d+/s")
+    getattr(locust, signal_name)()
+    ended = locust.end()
+    assert ended.code == 0, ended.output
+    check_sums(ended)
+    (run,) = ended.runs()
+    assert run.exit_status == "interrupted"
+    assert len(re.findall(r"Run \S+ interrupted", ended.output)) == 1
+
+
+@PROCESSES
+@pytest.mark.parametrize("signal_name", [None, "interrupt", "terminate"])
+def test_a_load_shape_ends_as_any_other_run(
+    tmp_path: Path, server: SlowServer, processes: tuple[str, ...], signal_name: str | None
+) -> None:
+    file = tmp_path / "shaped.py"
+    file.write_text(SHAPE)
+    locust = LocustProcess(
+        tmp_path,
+        file,
+        "--headless",
+        "--only-summary",
+        "-H",
+        server.url,
+        "--lamb",
+        "20",
+        "-s",
+        "3",
+        *processes,
+    )
+    if signal_name is not None:
+        locust.wait_for("updating to 6 users")
+        getattr(locust, signal_name)()
+    ended = locust.end()
+    assert ended.code == 0, ended.output
+    check_sums(ended)
+    assert ended.totals().completed > 10
+
+
+def test_users_that_a_shape_removes_stop_at_once_and_their_requests_end_by_themselves(tmp_path: Path) -> None:
+    file = tmp_path / "down.py"
+    file.write_text(
+        SHAPE.replace("> 4", "> 8").replace("(2, 10)", "(6, 10)").replace("else (6, 10)", "else (1, 10)")
+    )
+    with slow_server(tmp_path, 3) as server:
+        ended = run_locust(tmp_path, file, "-H", server.url, "--lamb", "10", "-s", "10", "--seed", "3")
+    check_sums(ended)
+    assert ended.totals().abandoned == ended.totals().failed == 0
+    rates = [sample.asked_rate for sample in ended.load()]
+    assert 60 in rates
+    assert 10 in rates
+
+
+def test_arrivals_over_the_bound_are_dropped_and_counted(tmp_path: Path) -> None:
+    with slow_server(tmp_path, 2) as server:
+        ended = run_locust(
+            tmp_path,
+            POISSON,
+            "-H",
+            server.url,
+            "--lamb",
+            "100",
+            "--iter",
+            "300",
+            "--max-in-flight",
+            "20",
+            "--seed",
+            "2",
+        )
+    totals = ended.totals()
+    assert totals.offered == 300
+    assert totals.dropped == 300 - len(server.arrivals()) > 150
+    assert max(sample.in_flight for sample in ended.load()) <= 20
+    check_sums(ended)
+
+
+def test_a_run_that_offers_nothing_does_not_exit_with_zero(tmp_path: Path, server: SlowServer) -> None:
+    ended = run_locust(tmp_path, POISSON, "-H", server.url, "--lamb", "0.001", "-t", "1", "--seed", "1")
+    assert ended.code == 1, ended.output
+    assert "offered no arrivals" in ended.output
