@@ -276,10 +276,11 @@ def attach(environment: Environment) -> Generator:
 
 
 def generator_of(environment: Environment) -> Generator:
-    """Return the generator of an environment; raise StopTest if the plugin was not imported."""
+    """Return the generator of an environment; end Locust, by StopTest, if the plugin was not imported."""
     try:
         return _generators[environment]
     except KeyError:
+        environment.process_exit_code = 2
         raise StopTest(
             "swarm_ext's users need its plugin: add the line `import swarm_ext.plugin` to the locustfile"
         ) from None

@@ -101,8 +101,6 @@ class LocustProcess:
         self.store = folder / "runs.db"
         self._log = folder / f"locust-{time.monotonic_ns()}.log"
         command = [sys.executable, "-m", "locust", "-f", str(locustfile)]
-        if "--store" not in options:
-            command += ["--store", f"sqlite:///{self.store}"]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *options],
@@ -111,7 +109,12 @@ class LocustProcess:
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
-                env={**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})},
+                env={
+                    **os.environ,
+                    "PYTHONUNBUFFERED": "1",
+                    "SWARM_EXT_STORE": f"sqlite:///{self.store}",
+                    **(environment or {}),
+                },
             )
 
     @property
