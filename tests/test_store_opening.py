@@ -7,7 +7,10 @@ import sqlite3
 import subprocess
 import sys
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
+from threading import Barrier
 from typing import TYPE_CHECKING
 
 import pytest
@@ -19,7 +22,7 @@ from swarm_ext.store.sqlite_file import upgrade
 from tests.sample_records import a_run
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 def refusal(uri: str, *, must_exist: bool = False) -> str:
@@ -215,6 +218,18 @@ def test_a_store_of_a_newer_version_is_refused_and_stays_as_it_was(tmp_path: Pat
     assert files(tmp_path) == before
 
 
+def test_a_newer_version_is_noticed_when_only_the_log_has_it_yet(tmp_path: Path) -> None:
+    path = tmp_path / "runs.db"
+    open_store(f"sqlite:///{path}").close()
+    other = sqlite3.connect(path, isolation_level=None)
+    try:
+        other.execute(f"PRAGMA user_version={SCHEMA_VERSION + 1}")
+        assert path.read_bytes()[60:64] == SCHEMA_VERSION.to_bytes(4, "big")
+        assert "a newer swarm-ext wrote this" in refusal(f"sqlite:///{path}")
+    finally:
+        other.close()
+
+
 def test_a_damaged_store_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "runs.db"
     open_store(f"sqlite:///{path}").close()
@@ -238,6 +253,38 @@ def test_a_store_that_another_program_holds_is_refused_with_the_reason(
         )
     finally:
         other.close()
+
+
+def at_the_same_moment(act: Callable[[], object]) -> None:
+    together = Barrier(4)
+
+    def act_together() -> None:
+        together.wait()
+        act()
+
+    with ThreadPoolExecutor(4) as pool:
+        for future in [pool.submit(act_together) for _ in range(4)]:
+            future.result()
+
+
+def test_all_who_open_a_new_store_at_the_same_moment_succeed(tmp_path: Path) -> None:
+    for attempt in range(25):  # each has some chance to go wrong
+        at_the_same_moment(lambda uri=f"sqlite:///{tmp_path}/{attempt}.db": open_store(uri).close())
+
+
+def test_all_who_turn_a_new_store_to_write_ahead_logging_at_the_same_moment_succeed(tmp_path: Path) -> None:
+    for attempt in range(40):  # each has some chance to go wrong
+        path = tmp_path / f"{attempt}.db"
+        database(path, "CREATE TABLE t (x)")
+        with ExitStack() as open_connections:
+
+            def turn(path: Path = path, open_connections: ExitStack = open_connections) -> None:
+                connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+                open_connections.callback(connection.close)
+                connection.execute("PRAGMA user_version").fetchone()
+                sqlite_file._write_ahead("sqlite:///x.db", connection)
+
+            at_the_same_moment(turn)
 
 
 def test_looking_at_a_store_that_is_open_does_not_disturb_it(tmp_path: Path) -> None:

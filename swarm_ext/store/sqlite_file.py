@@ -156,10 +156,10 @@ def _prepare(uri: str, connection: sqlite3.Connection) -> None:
 
 def _create(connection: sqlite3.Connection) -> None:
     """Make the tables in an empty file, unless another process is faster."""
-    connection.execute(
-        "PRAGMA auto_vacuum=INCREMENTAL"
-    )  # deleted runs give their space back; only before any table
-    connection.execute("BEGIN IMMEDIATE")
+    connection.execute("BEGIN")
+    # Deleted runs give their space back. This must come before any table, and by itself begins to write: inside the
+    # transaction, or the file would for a moment be a database that is not ours.
+    connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
         for statement in CREATE:
             connection.execute(statement)
