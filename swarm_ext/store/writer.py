@@ -189,7 +189,7 @@ class StoreWriter:
     def _change_state(self, failure: str) -> None:
         if self._failing_since is None:
             self._failing_since = time.monotonic()
-            logger.error("%s; %d records wait and are tried again", failure, len(self._records))
+            logger.error("%s; it is tried again, with %d records waiting", failure, len(self._records))
         else:
             seconds = time.monotonic() - self._failing_since
             self._failing_since = None
