@@ -8,9 +8,10 @@ from datetime import UTC, datetime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from swarm_ext.errors import UserError
-from swarm_ext.model import ServiceState, UpdateState
+from swarm_ext.model import ServiceState, Task, UpdateState
 from swarm_ext.scaling import (
     ArrivalRate,
     Bounds,
@@ -26,7 +27,8 @@ from swarm_ext.scaling import (
     noise_warning,
 )
 from swarm_ext.scaling.decision import Limits, decide, hands_off
-from swarm_ext.scaling.placement import Cap
+from swarm_ext.scaling.ownership import Ownership
+from swarm_ext.scaling.placement import Cap, Placement
 from swarm_ext.scaling.stabilization import Floor, Stabilization
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -613,3 +615,91 @@ def test_memory_holds_one_window_of_recommendations() -> None:
         stabilization.recommended(turn % 7 + 1, current=3, now=5.0 * turn)
 
     assert len(stabilization._noted) <= 13
+
+
+# What the swarm cannot place
+
+
+def crowded(desired: int, pending: int, error: str | None = "no room") -> ServiceState:
+    tasks = [
+        Task(
+            id=f"task{number}",
+            slot=number,
+            node="",
+            container_id=None,
+            state="pending" if number <= pending else "running",
+            desired_state="running",
+            ready=number > pending,
+            since=NOW,
+            error=error if number <= pending else None,
+        )
+        for number in range(1, desired + 1)
+    ]
+    return structs.replace(service(desired), tasks=tuple(tasks), running=desired - pending)
+
+
+def test_a_task_that_waits_for_a_node_for_thirty_seconds_caps_the_service() -> None:
+    placement = Placement()
+
+    assert placement.see(crowded(5, pending=2), now=0) is None
+    assert placement.see(crowded(5, pending=2), now=30) is None
+    assert placement.see(crowded(5, pending=2), now=31) == Cap(3, "no room")
+
+
+def test_each_pending_task_has_thirty_seconds_of_its_own() -> None:
+    placement = Placement()
+    placement.see(crowded(4, pending=1), now=0)
+    placement.see(crowded(4, pending=0), now=25)
+
+    assert placement.see(crowded(4, pending=1), now=31) is None
+
+
+def test_the_cap_holds_for_two_minutes_and_rises_with_what_runs() -> None:
+    placement = Placement()
+    placement.see(crowded(5, pending=2, error=None), now=0)
+    placement.see(crowded(5, pending=2, error=None), now=31)
+
+    assert placement.see(crowded(3, pending=0), now=100) == Cap(3, "it gives no reason")
+    assert placement.see(crowded(4, pending=0), now=150) == Cap(4, "it gives no reason")
+    assert placement.see(crowded(4, pending=0), now=151) is None
+
+
+def test_at_least_one_replica_is_asked_for_though_none_can_be_placed() -> None:
+    placement = Placement()
+    placement.see(crowded(2, pending=2), now=0)
+
+    assert placement.see(crowded(2, pending=2), now=31) == Cap(1, "no room")
+
+
+# Whose change it was
+
+
+def changes(*found: tuple[float, int], asked: int | None = None) -> list[str | None]:
+    ownership = Ownership()
+    if asked is not None:
+        ownership.asks_for(asked)
+    return [ownership.found(desired, now) for now, desired in found]
+
+
+def test_what_was_asked_for_is_nobody_elses_change() -> None:
+    assert changes((0, 2), (5, 2), (10, 4), (15, 4), asked=4) == [None] * 4
+
+
+def test_a_change_that_was_not_asked_for_is_told_once() -> None:
+    assert changes((0, 2), (5, 3), (10, 3)) == [None, "adopted 3, set by somebody else (was 2)", None]
+
+
+def test_somebody_else_may_also_set_what_was_asked_for_long_ago() -> None:
+    assert changes((0, 2), (5, 4), (10, 1), (15, 4), asked=4)[2:] == [
+        "adopted 1, set by somebody else (was 4)",
+        "adopted 4, set by somebody else (was 1)",
+    ]
+
+
+def test_three_changes_within_two_minutes_look_like_a_fight() -> None:
+    quick = changes((0, 1), (10, 2), (50, 3), (130, 4))[-1]
+    slow = changes((0, 1), (10, 2), (50, 3), (131, 4))[-1]
+
+    assert quick is not None
+    assert "3 such changes within 120 s: two scalers may be fighting" in quick
+    assert slow == "adopted 4, set by somebody else (was 3)"

@@ -123,7 +123,9 @@ def test_a_node_whose_clock_is_years_off_is_as_good_as_any() -> None:
 def test_memory_holds_one_window_and_forgets_containers_that_are_gone() -> None:
     window = CpuWindow(15, stale_after_seconds=5)
     for second in range(1000):
-        window.add([sample(second, second, container="stays")], float(second))
+        window.add(
+            [sample(second - late, second - late, container="stays") for late in (0, 3, 3)], float(second)
+        )
         window.add([sample(second, second, container=f"gone{second}")], float(second))
 
     assert len(window) <= 16 + 62

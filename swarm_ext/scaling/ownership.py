@@ -28,7 +28,7 @@ class Ownership:
             return None
         self._asked = None
         self._foreign.append(now)
-        words = f"adopted {desired} replicas, set by somebody else (was {before})"
+        words = f"adopted {desired}, set by somebody else (was {before})"
         if len(self._foreign) == FIGHT_CHANGES and now - self._foreign[0] <= FIGHT_SECONDS:
             words += (
                 f"; {FIGHT_CHANGES} such changes within {now - self._foreign[0]:.0f} s: "
