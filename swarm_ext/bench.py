@@ -70,6 +70,7 @@ class Bench:
         self._initial: InitialReplicas | None = None
         self._conductor: Conductor | None = None
         self._progress: Greenlet | None = None
+        self._words = ""
         self._quitting = False
         self.interrupted = False
 
@@ -264,14 +265,23 @@ class Bench:
             self._progress.kill(block=False)
         if self._initial is not None:
             self._initial.restore()
-        console_logger.info("\n%s\n", summary.summary(run, observation.replica_changes))
+        self._words = summary.summary(run, observation.replica_changes)
         if not (run.totals and run.totals.offered) and not self.interrupted:
             logger.error("The run offered no arrivals: see above for why, or let it last longer")
             self.environment.process_exit_code = self.environment.process_exit_code or 1
         if chosen.report is not None:
-            report_process.render(run.id, self._store_uri, chosen.report, chosen.slo)
+            report = report_process.render(run.id, self._store_uri, chosen.report, chosen.slo)
+            self._words += f"\n  report         {report}"
+        if self.environment.web_ui is not None:
+            self.say_words()
 
     # the end of the process
+
+    def say_words(self) -> None:
+        """Print the last run's summary, once; when headless it comes last, below Locust's own tables."""
+        if self._words:
+            console_logger.info("\n%s\n", self._words)
+        self._words = ""
 
     def quit(self) -> None:
         """See the last run through (Locust's quitting), cut short after Ctrl-C, and let go of everything."""

@@ -5,7 +5,6 @@ Nothing in here may stop or slow the load: whatever fails is logged once per cha
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -31,8 +30,6 @@ if TYPE_CHECKING:
     from swarm_ext.scaling import ScalingPlan
     from swarm_ext.store import Store
     from swarm_ext.swarm import Swarm
-
-logger = logging.getLogger(__name__)
 
 FLUSH_SECONDS = 15.0
 """How long the end of a run waits for the store."""
@@ -121,10 +118,6 @@ class Observation:
         events.service_samples.fire(samples=samples)
 
     def _decided(self, decision: ScalingDecision) -> None:
-        if decision.applied is not None:
-            logger.info(
-                "Scaled %s %d → %d: %s", decision.service, decision.before, decision.applied, decision.reason
-            )
         self._keep([decision])
         events.scaling_decision.fire(decision=decision)
 

@@ -72,6 +72,7 @@ def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None 
     environment.events.test_stopping.add_listener(lambda **_: bench.stopping())
     environment.events.test_stop.add_listener(lambda **_: bench.stopped())
     environment.events.quitting.add_listener(lambda **_: bench.quit())
+    environment.events.quit.add_listener(lambda **_: bench.say_words())
     if web_ui is not None:
         web_guard.install(environment, web_ui, bench)
 

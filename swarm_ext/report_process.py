@@ -31,9 +31,10 @@ def check_installed() -> None:
         raise UserError(f"--report needs {', '.join(missing)}: pip install 'swarm-ext[reports]'")
 
 
-def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> None:
-    """Write a run's report to `file`. Never raises: a report that fails is logged, with how to make it later."""
+def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> str:
+    """Write a run's report to `file`; return where it is, or why it is not there. Never raises."""
     target = file.replace("{run}", run_id)
+    logger.info("Writing the report of run %s", run_id)
     # -P: the working directory may have a `reports` package of its own
     command = [sys.executable, "-P", "-m", "reports.command", run_id, "-o", target]
     if slo is not None:
@@ -48,12 +49,7 @@ def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> None:
     except (OSError, subprocess.TimeoutExpired) as error:
         failed, problem = True, str(error)
     if failed:
-        logger.error(
-            "The report of run %s failed: %s; try again with: swarm-report %s -o %s",
-            run_id,
-            problem,
-            run_id,
-            target,
-        )
-    else:
-        logger.info("Report: %s", Path(target).resolve())
+        remedy = f"failed: {problem}; try again with: swarm-report {run_id} -o {target}"
+        logger.error("The report of run %s %s", run_id, remedy)
+        return remedy
+    return str(Path(target).resolve())
