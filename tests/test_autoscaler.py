@@ -331,9 +331,7 @@ def test_a_swarm_that_fails_is_told_counted_logged_once_and_survived(
     }
     assert {(decision.before, decision.desired, decision.applied) for decision in failed} == {(2, 2, None)}
     assert [(trouble.source, trouble.count) for trouble in world.autoscaler.troubles()] == [("autoscaler", 6)]
-    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
-        "autoscaler: asked the manager for web: connection refused"
-    ]
+    assert caplog.text.count("autoscaler: asked the manager for web: connection refused") == 1
     assert "autoscaler: works again" in caplog.text
     assert world.swarm.desired > 2
 

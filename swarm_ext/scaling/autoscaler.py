@@ -20,8 +20,8 @@ from swarm_ext.scaling.observer import Observer
 from swarm_ext.scaling.ownership import Ownership
 from swarm_ext.scaling.placement import Placement
 from swarm_ext.scaling.stabilization import Stabilization
-from swarm_ext.scaling.troubles import TroubleCounter
 from swarm_ext.swarm import SwarmError
+from swarm_ext.troubles import TroubleLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -75,9 +75,9 @@ class Autoscaler:
         self._placement = Placement()
         self._ownership = Ownership()
         self._metric = plan.policy.metric
-        self._evaluating = TroubleCounter("autoscaler")
-        self._applying = TroubleCounter("autoscaler, changing the replicas")
-        self._telling = TroubleCounter("autoscaler, telling its decision")
+        self._evaluating = TroubleLog("autoscaler", logger)
+        self._applying = TroubleLog("autoscaler, changing the replicas", logger)
+        self._telling = TroubleLog("autoscaler, telling its decision", logger)
         self._decisions = 0
         self._last_seen = 0
         self._stopping = Event()
@@ -143,8 +143,8 @@ class Autoscaler:
 
     def troubles(self) -> list[Trouble]:
         """Return what has failed so far, with counts and last words."""
-        counters = (self._evaluating, self._applying, self._telling)
-        return [trouble for counter in counters for trouble in counter.troubles()]
+        logs = (self._evaluating, self._applying, self._telling)
+        return [trouble for log in logs if (trouble := log.trouble()) is not None]
 
     # How it does it
 
