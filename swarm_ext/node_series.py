@@ -23,8 +23,10 @@ if TYPE_CHECKING:
 
     from swarm_ext.cadvisor_wire import ContainerInfo, ContainersReply, Machine
 
-OVERLAP = timedelta(seconds=5)
-"""How long cAdvisor may take to publish a point after stamping it: so far back is always asked again."""
+LATEST_PUBLICATION = timedelta(seconds=5)
+"""How long after stamping a point cAdvisor may publish it: what is older was there at the last successful poll."""
+USUAL_PUBLICATION = timedelta(seconds=2)
+"""So far back is always asked again: a new container's first point may be older than the others' newest."""
 FORGET_AFTER_SECONDS = 10.0
 """Absent from the replies for so long, a container is gone for good; sooner, it may be a race within cAdvisor."""
 MOST_POINTS_AT_FIRST = 200
@@ -87,18 +89,22 @@ class NodeSeries:
         """Return what to ask for now, for the containers and for the root alike.
 
         At first it is about as many points as there were seconds since the start. Later it is all since the oldest
-        last point of a live container, but since no later poll can bring what an earlier successful one did not,
-        never further back than `OVERLAP` before the newest point: a container that is measured rarely does not make
-        every answer long. When nothing at all has come for a while it is the newest point alone, whatever its stamp,
-        which shows whether the node's clock was set back.
+        last point of a live container, but since a successful poll leaves nothing behind except what is published
+        late, no further back than `LATEST_PUBLICATION` before the newest point: a container that is measured rarely
+        does not make every answer long. When nothing at all has come for a while it is the newest point alone,
+        whatever its stamp, which shows whether the node's clock was set back.
         """
         if self._horizon is None:
-            elapsed_seconds = max(0, math.ceil(now - self.started))
+            elapsed_seconds = max(0, math.floor(now - self.started))
             return Query(None, min(1 + elapsed_seconds, MOST_POINTS_AT_FIRST))
         if self._idle_since is not None and now - self._idle_since >= self.stale_after_seconds:
             return Query(None, 1)
-        oldest = min((track.last.timestamp for track in self._tracks.values()), default=self._horizon)
-        return Query(max(oldest, self._horizon - OVERLAP), -1)
+        lasts = [track.last.timestamp for track in self._tracks.values()]
+        if self._root:
+            lasts.append(self._root.timestamp)
+        oldest = min(lasts, default=self._horizon)
+        since = min(max(oldest, self._horizon - LATEST_PUBLICATION), self._horizon - USUAL_PUBLICATION)
+        return Query(since, -1)
 
     def take(self, poll: Poll) -> Batch:
         """Take in an answered poll, and return its new samples, oldest first for each container."""
@@ -180,8 +186,8 @@ class NodeSeries:
         return [sample for sample in samples if sample.timestamp >= samples[-1].timestamp - earliest_ago]
 
     def _without_root(self, poll: Poll) -> list[NodeSample]:
-        if poll.root is not None and poll.root.stats:
-            return []
+        if self._root is not None and poll.root is not None:
+            return []  # it has merely not advanced
         return [
             NodeSample(
                 run_id=self.run_id,

@@ -94,7 +94,6 @@ class Sampler:
         """Poll every node a last time and end; what has not ended after the timeout is cut off. Idempotent."""
         self._stopping.set()
         if self._follower is not None:
-            gevent.joinall([self._follower], timeout=timeout_seconds)
             self._follower.kill()
         ending = [*self._leaving, *(poller.stop() for poller in self._pollers.values())]
         gevent.joinall(ending, timeout=timeout_seconds)

@@ -50,9 +50,8 @@ class TroubleLog:
         self._successes += 1
         if self._successes >= SUCCESSES_UNTIL_WELL:
             self._failing = False
-            self._logger.warning(
-                "%s: works again, after %d failures", self.source, self._count - self._count_before
-            )
+            failures = self._count - self._count_before
+            self._logger.warning("%s: works again; failures meanwhile: %d", self.source, failures)
 
     def trouble(self) -> Trouble | None:
         """Return all failures so far with the last one's words; None if there was none."""

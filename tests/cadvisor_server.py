@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import socket
 import threading
 import time
@@ -150,6 +151,7 @@ class FakeContainer:
     name: str = "web.1.abc"
     cores: float = 0.25
     born: float = 0.0
+    frozen_at: float = math.inf
     labels: dict[str, str] = field(
         default_factory=lambda: {
             "com.docker.swarm.service.name": "web",
@@ -191,6 +193,10 @@ class FakeNode:
     def remove(self, container_id: str) -> None:
         del self.containers[container_id]
 
+    def freeze(self, container_id: str) -> None:
+        """Let a container be measured no more."""
+        self.containers[container_id].frozen_at = self.now()
+
     def respond(self, method: str, path: str, body: dict[str, Any]) -> Answer:
         if path == MACHINE:
             return as_json({"num_cores": 4, "memory_capacity": 8 * 2**30})
@@ -220,7 +226,7 @@ class FakeNode:
         now = self.now()
         every = self.housekeeping_seconds
         first = max(container.born, now - self.memory_seconds)
-        numbers = range(int(first / every) + 1, int(now / every) + 1)
+        numbers = range(int(first / every) + 1, int(min(now, container.frozen_at) / every) + 1)
         stats = [
             point(number * every, (number * every - container.born) * container.cores) for number in numbers
         ]
