@@ -1,0 +1,252 @@
+"""The web UI: runs started and stopped from the page, one after the other, none counted in another."""
+
+from __future__ import annotations
+
+import re
+import time
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import requests
+
+from tests.integration.bench import LOCUSTFILES, LocustProcess, slow_server
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.bench import SlowServer
+
+POISSON = LOCUSTFILES / "poisson.py"
+CENSUS = """
+import collections, gc
+import gevent
+from gevent.threadpool import ThreadPool
+from locust import events, task
+import swarm_ext.plugin
+from swarm_ext.users import PoissonUser
+
+class Visitor(PoissonUser):
+    @task
+    def visit(self):
+        self.client.get(self.path)
+
+@events.init.add_listener
+def add_route(web_ui, **kwargs):
+    if web_ui is None:
+        return
+
+    @web_ui.app.route("/census")
+    def census():
+        gc.collect()
+        things = gc.get_objects()
+        # who answers this very request, and Locust's own timers, come and go
+        alive = collections.Counter(
+            getattr(thing._run, "__qualname__", repr(thing._run))
+            for thing in things
+            if isinstance(thing, gevent.Greenlet) and thing and "WSGIServer" not in repr(thing._run)
+        )
+        hub_pool = gevent.get_hub().threadpool
+        alive["thread pools"] = sum(
+            isinstance(thing, ThreadPool) and thing is not hub_pool and thing.size > 0 for thing in things
+        )
+        return dict(alive)
+"""
+PROCESSES = pytest.mark.parametrize(
+    "processes", [(), ("--processes", "2", "--stop-timeout", "5")], ids=["local", "two workers"]
+)
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SlowServer]:
+    with slow_server(tmp_path, 0.1) as running:
+        yield running
+
+
+class Page:
+    """The page's own requests, as its buttons make them."""
+
+    def __init__(self, locust: LocustProcess) -> None:
+        self._locust = locust
+        port = locust.wait_for(r"Starting web interface at http://127\.0\.0\.1:(\d+)")[1]
+        self.url = f"http://127.0.0.1:{port}"
+        self.session = requests.Session()
+        self.session.trust_env = False
+        self._until(lambda: self.session.get(self.url, timeout=10).ok)
+
+    def _until(self, condition: object) -> None:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            try:
+                if condition():  # type: ignore[operator]
+                    return
+            except requests.ConnectionError:
+                pass
+            time.sleep(0.1)
+        raise AssertionError(f"it did not happen:\n{self._locust.output}")
+
+    def start(self, **fields: str) -> dict[str, object]:
+        form = {"user_count": "2", "spawn_rate": "50", **fields}
+        reply: dict[str, object] = self.session.post(f"{self.url}/swarm", data=form, timeout=60).json()
+        return reply
+
+    def start_when_ready(self, **fields: str) -> dict[str, object]:
+        deadline = time.monotonic() + 60
+        while time.monotonic() < deadline:
+            reply = self.start(**fields)
+            if reply["success"] or "workers are ready" not in str(reply["message"]):
+                return reply
+            time.sleep(0.3)
+        raise AssertionError(f"workers never became ready:\n{self._locust.output}")
+
+    def stop(self) -> None:
+        assert self.session.post(f"{self.url}/stop", timeout=60).ok
+
+    def stats(self) -> dict[str, object]:
+        reply: dict[str, object] = self.session.get(f"{self.url}/stats/requests", timeout=10).json()
+        return reply
+
+    def requests_done(self) -> int:
+        totals = [row for row in self.stats()["stats"] if row["name"] == "Aggregated"]  # type: ignore[attr-defined]
+        return int(totals[0]["num_requests"])
+
+    def wait_for_requests(self, number: int) -> None:
+        """Wait until the run that was just started has made so many; until it runs, the page shows the last one's."""
+        self.wait_for_state("running")
+        self._until(lambda: self.requests_done() >= number)
+
+    def wait_for_state(self, *states: str) -> None:
+        self._until(lambda: self.stats()["state"] in states)
+
+
+@pytest.fixture
+def start_page(tmp_path: Path) -> Iterator[object]:
+    running: list[LocustProcess] = []
+
+    def start(*options: str, file: Path = POISSON) -> tuple[LocustProcess, Page]:
+        web = ("--web-host", "127.0.0.1", "--web-port", str(free_port()))
+        locust = LocustProcess(tmp_path, file, *web, *options)
+        running.append(locust)
+        return locust, Page(locust)
+
+    yield start
+    for locust in running:
+        if locust.process.poll() is None:
+            locust.kill()
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@PROCESSES
+def test_three_runs_from_the_page_are_three_runs_in_the_store(  # type: ignore[no-untyped-def]
+    start_page, tmp_path: Path, processes: tuple[str, ...]
+) -> None:
+    file = tmp_path / "census.py"
+    file.write_text(CENSUS)
+    locust, page = start_page("--swarm", "local", "--lamb", "4", *processes, file=file)
+    left: list[tuple[dict[str, int], int]] = []
+    for _ in range(3):
+        assert page.start_when_ready()["success"]
+        page.wait_for_requests(8)
+        page.stop()
+        page.wait_for_state("stopped", "ready")
+        locust.wait_for(rf"(Run \S+ finished[\s\S]*){{{len(left) + 1}}}")
+        census = page.session.get(f"{page.url}/census", timeout=10).json()
+        left.append((census, len(psutil.Process(locust.process.pid).children(recursive=True))))
+    assert left[0] == left[1] == left[2], "greenlets, thread pools and processes after each run"
+    assert left[0][0]["thread pools"] == 0
+    locust.interrupt()
+    ended = locust.end()
+    assert ended.children_left == []
+    runs = ended.runs()
+    assert [run.exit_status for run in runs] == ["finished"] * 3
+    for run in runs:
+        assert run.totals is not None
+        totals = run.totals
+        assert 8 <= totals.offered == totals.completed + totals.failed + totals.dropped + totals.abandoned
+        samples = [sample for sample in ended.load() if sample.run_id == run.id]
+        assert sum(sample.offered for sample in samples) == totals.offered
+    assert "Traceback" not in ended.output
+
+
+@PROCESSES
+def test_iter_ends_the_run_and_the_page_stays(
+    start_page, server: SlowServer, processes: tuple[str, ...]
+) -> None:  # type: ignore[no-untyped-def]
+    locust, page = start_page("-H", server.url, "--lamb", "40", *processes)
+    assert page.start_when_ready(iter="60", run_time="120")["success"]
+    locust.wait_for(r"Run \S+ finished")
+    page.wait_for_state("stopped", "ready")
+    assert len(server.arrivals()) == 60
+    assert page.start_when_ready(iter="30")["success"]
+    locust.wait_for(r"Run \S+ finished[\s\S]*Run \S+ finished")
+    locust.interrupt()
+    ended = locust.end()
+    assert [run.totals.offered for run in ended.runs() if run.totals] == [60, 30]
+    assert len(server.arrivals()) == 90
+
+
+def test_a_request_of_one_run_is_not_counted_in_the_next(start_page, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    with slow_server(tmp_path, 3) as server:
+        locust, page = start_page("-H", server.url, "--lamb", "20")
+        assert page.start()["success"]
+        deadline = time.monotonic() + 30
+        while len(server.arrivals()) < 20 and time.monotonic() < deadline:
+            time.sleep(0.05)
+        page.stop()
+        assert page.start(lamb="0.001")["success"]
+        time.sleep(4)  # longer than any request of the first run would have taken
+        page.stop()
+        locust.wait_for(r"Run \S+ finished[\s\S]*Run \S+ finished")
+        locust.interrupt()
+        first, second = (run.totals for run in locust.end().runs())
+    assert first is not None
+    assert second is not None
+    assert first.offered == first.abandoned >= 20
+    assert second.offered == 0
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "words"),
+    [
+        ("lamb", "0", "'0' is not above 0"),
+        ("lamb", "abc", "'abc' is not a number"),
+        ("lamb", "nan", "'nan' is not a finite number"),
+        ("iter", "0", "'0' is below 1"),
+        ("max_in_flight", "12.5", "'12.5' is not a whole number"),
+        ("sigma", "3", "--sigma 3 is above --mu"),
+        ("autoscale", "target-utilisation", "has no swarm"),
+        ("autoscale", "bogus", "is not known"),
+        ("sample_interval", "0", "'0' is not above 0"),
+        ("host", "nowhere", "is not a URL"),
+    ],
+)
+def test_bad_input_in_the_form_is_answered_with_words(start_page, field: str, value: str, words: str) -> None:  # type: ignore[no-untyped-def]
+    locust, page = start_page("-H", "http://127.0.0.1:9")
+    reply = page.start(**{field: value})
+    assert reply["success"] is False
+    assert words in str(reply["message"])
+    assert page.stats()["state"] == "ready"
+    locust.interrupt()
+    assert locust.end().runs() == []
+
+
+def test_a_blank_host_means_the_embedded_swarm_and_another_is_refused(start_page) -> None:  # type: ignore[no-untyped-def]
+    locust, page = start_page("--swarm", "local", "--lamb", "5")
+    assert "embedded swarm is the host" in str(page.start(host="http://127.0.0.1:1")["message"])
+    assert page.start(host="")["success"]
+    page.wait_for_requests(3)
+    page.stop()
+    locust.wait_for(r"Run \S+ finished")
+    locust.interrupt()
+    (run,) = locust.end().runs()
+    assert run.totals is not None
+    assert run.totals.failed == 0
+    assert re.fullmatch(r"http://127\.0\.0\.1:\d+", run.host or "")
