@@ -47,12 +47,12 @@ class Window:
             self._points.popleft()
 
     def between(self, start_ns: int | None, end_ns: int | None, newest: int) -> list[Point]:
-        """Return the points from `start_ns` to `end_ns`, both inclusive and to the microsecond; the `newest` of them (-1: all)."""
+        """Return the points from `start_ns` to `end_ns`, both inclusive, the `newest` of them (negative: all)."""
         found = [
             point
             for point in self._points
-            if (start_ns is None or point.timestamp_ns // 1000 >= start_ns // 1000)
-            and (end_ns is None or point.timestamp_ns // 1000 <= end_ns // 1000)
+            if (start_ns is None or point.timestamp_ns >= start_ns)
+            and (end_ns is None or point.timestamp_ns <= end_ns)
         ]
         return found if newest < 0 else found[max(0, len(found) - newest) :]
 

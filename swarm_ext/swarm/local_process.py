@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _END_SECONDS = CLOSE_GRACE_SECONDS + 5.0
+_REAP_SECONDS = 0.5  # a process that has just ended drops its connections before it can be reaped
 _LAST_WORDS_BYTES = 2_000
 
 
@@ -66,8 +67,9 @@ class NodeProcess:
 
     def silence(self, symptom: str) -> SwarmError:
         """Return the error that says in one line why it does not answer."""
-        code = self._process.poll()
-        if code is None:
+        try:
+            code = self._process.wait(_REAP_SECONDS)
+        except subprocess.TimeoutExpired:
             return SwarmError(f"the embedded swarm's node process {self.pid} does not answer ({symptom})")
         how = exit_error(code) or "exit code 0"
         return SwarmError(

@@ -33,6 +33,9 @@ RESTART_DELAY_SECONDS = 1.0
 ENDED_TASKS_PER_SLOT = 5
 """How many tasks that have ended stay listed, newest first."""
 
+KILL_SECONDS = 2.0
+"""A killed process has ended after so long, or never will."""
+
 _TASK_ID_ALPHABET = string.ascii_lowercase + string.digits
 _WAIT_SECONDS = 0.02
 
@@ -142,15 +145,18 @@ class Supervisor:
             return [(task, task.replica) for task in self._tasks if task.replica is not None]
 
     def close(self, grace_seconds: float) -> None:
-        """Stop every task, kill what still runs after a grace, and wait until all have ended."""
+        """Stop every task, kill what still runs after a grace, and wait until all have ended. Idempotent."""
         self.scale(0)
-        deadline = self._clock() + grace_seconds
+        self._step_until_ended(grace_seconds)
+        for _, replica in self.processes():
+            replica.kill()
+        self._step_until_ended(KILL_SECONDS)
+
+    def _step_until_ended(self, seconds: float) -> None:
+        deadline = self._clock() + seconds
         while self.processes() and self._clock() < deadline:
             time.sleep(_WAIT_SECONDS)
             self.step()
-        for _, replica in self.processes():
-            replica.kill()
-            replica.close()
 
     def _add(self, slot: int, *, delay_seconds: float) -> None:
         task_id = "".join(secrets.choice(_TASK_ID_ALPHABET) for _ in range(25))

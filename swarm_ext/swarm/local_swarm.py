@@ -91,6 +91,7 @@ class LocalSwarm:
             )
         )
         _check("replicas", replicas, 0, HIGHEST_REPLICAS)
+        _check("port", port, 0, 65_535)
         self._owner_pid = os.getpid()
         token = secrets.token_urlsafe(32)
         with _listen(port) as service_socket, _listen(0) as endpoint_socket:
@@ -212,16 +213,15 @@ def _checked(spec: ServiceSpec) -> ServiceSpec:
 
 def _check(name: str, value: float, lowest: float, highest: float) -> None:
     if not lowest <= value <= highest:
-        raise UserError(f"{name} is {value:g}; it must lie between {lowest:g} and {highest:g}")
+        raise UserError(f"{name} is {value}; it must lie between {lowest} and {highest}")
 
 
 def _listen(port: int) -> socket.socket:
     try:
         return socket.create_server(("127.0.0.1", port), backlog=BACKLOG)
-    except (OSError, OverflowError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it must be from 0 to 65535"
+    except OSError as error:
         raise UserError(
-            f"cannot listen on 127.0.0.1:{port}: {reason}; choose another port, 0 for any free one"
+            f"cannot listen on 127.0.0.1:{port}: {error.strerror}; choose another port, 0 for any free one"
         ) from None
 
 
