@@ -110,6 +110,19 @@ def test_a_run_is_stored_before_its_records_and_the_latest_of_several_wins(store
     assert store.run(RUN_ID) == a_full_run()
 
 
+def test_a_run_that_is_put_while_an_older_state_of_it_is_being_written_is_written_too(
+    store: SQLiteStore, path: Path
+) -> None:
+    store._connection.execute("PRAGMA busy_timeout=30000")
+    with writing(store) as writer:
+        with locked(path):
+            writer.put_run(a_run())
+            until(lambda: len(writer._pool) == 1)
+            writer.put_run(a_full_run())
+        assert writer.flush(PATIENCE_SECONDS)
+    assert store.run(RUN_ID) == a_full_run()
+
+
 def test_a_store_that_fails_for_a_while_loses_nothing_and_is_told_of_twice(
     store: SQLiteStore, path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -122,8 +135,10 @@ def test_a_store_that_fails_for_a_while_loses_nothing_and_is_told_of_twice(
             assert (writer.written, writer.pending) == (0, 2)
         assert writer.flush(PATIENCE_SECONDS)
         assert (writer.written, writer.pending, writer.lost) == (2, 0, 0)
+        writer.put([a_container_sample(2)])
+        assert writer.flush(PATIENCE_SECONDS)
         (trouble,) = writer.troubles()
-    assert stored(store) == [0.1, 1.1]
+    assert stored(store) == [0.1, 1.1, 2.1]
     assert trouble.source == "store"
     assert "could not be written: database is locked" in trouble.message
     assert [state and state.message for state in told] == [trouble.message, None]
