@@ -18,7 +18,7 @@ demo: $(VENV)/.demo-installed ## Run the demonstration (about 90 s) and write de
 	@mkdir -p $(DEMO_DIR)
 	@$(BIN)/locust -f locustfiles/demo.py --headless --only-summary --swarm local --lamb 2.5 \
 	  --autoscale target-utilisation --min-replicas 1 --max-replicas 4 \
-	  --autoscale-interval 3 --autoscale-window 8 --scale-in-stabilization 10 \
+	  --autoscale-interval 2 --autoscale-window 6 --scale-in-stabilization 10 \
 	  --warm-up 5 --settle 25 --slo 500ms:95% --store sqlite:///$(DEMO_DIR)/demo.db --report $(DEMO_DIR)/report.html
 
 test: lint ## Check the code and run all tests

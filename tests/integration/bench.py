@@ -40,7 +40,10 @@ class SlowServer:
         return f"http://127.0.0.1:{self.port}"
 
     def arrivals(self) -> list[float]:
-        return [float(line) for line in self.log.read_text().splitlines()]
+        return [float(line) for line in self.log.read_text().splitlines() if line != "connection"]
+
+    def connections(self) -> int:
+        return self.log.read_text().splitlines().count("connection")
 
 
 @contextmanager

@@ -1,6 +1,7 @@
 """A server that answers every request after a fixed time, and notes when each arrived.
 
-Usage: slow_server.py DELAY_SECONDS LOG_FILE. Prints its port; each arrival is a line `monotonic seconds` in the log.
+Usage: slow_server.py DELAY_SECONDS LOG_FILE. Prints its port; each arrival is a line `monotonic seconds` in the log,
+each new connection a line `connection`.
 """
 
 import asyncio
@@ -14,6 +15,7 @@ from typing import TextIO
 async def answer(
     reader: asyncio.StreamReader, writer: asyncio.StreamWriter, delay: float, log: TextIO
 ) -> None:
+    log.write("connection\n")
     with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
         while True:
             await reader.readuntil(b"\r\n\r\n")
