@@ -110,7 +110,8 @@ class NodePoller:
         received_at = time.time()
         if self.series.machine is None:
             self.series.machine = self._optional("machine", self._cadvisor.machine)
-        root = self._optional("whole machine", lambda: self._cadvisor.root(query.since, points=query.points))
+        since, points = self.series.root_query(query)
+        root = self._optional("whole machine", lambda: self._cadvisor.root(since, points=points))
         self._note_rejected(reply.rejected, len(reply.containers))
         return self.series.take(Poll(query, reply, root, asked_at, received_at, time.monotonic()))
 

@@ -86,7 +86,7 @@ class NodeSeries:
     _offset: ClockOffset = field(default_factory=ClockOffset)
 
     def query(self, now: float) -> Query:
-        """Return what to ask for now, for the containers and for the root alike.
+        """Return what to ask for now of all containers.
 
         At first it is about as many points as there were seconds since the start. Later it is all since the oldest
         last point of a live container, but since a successful poll leaves nothing behind except what is published
@@ -99,12 +99,18 @@ class NodeSeries:
             return Query(None, min(1 + elapsed_seconds, MOST_POINTS_AT_FIRST))
         if self._idle_since is not None and now - self._idle_since >= self.stale_after_seconds:
             return Query(None, 1)
-        lasts = [track.last.timestamp for track in self._tracks.values()]
-        if self._root:
-            lasts.append(self._root.timestamp)
-        oldest = min(lasts, default=self._horizon)
+        oldest = min((track.last.timestamp for track in self._tracks.values()), default=self._horizon)
         since = min(max(oldest, self._horizon - LATEST_PUBLICATION), self._horizon - USUAL_PUBLICATION)
         return Query(since, -1)
+
+    def root_query(self, query: Query) -> Query:
+        """Return what to ask for of the root, together with `query`: all since its own last point, if it has one.
+
+        It is only one container, and may have failed alone: then nothing but its own last point tells what is missing.
+        """
+        if query.since is None or self._root is None:
+            return query
+        return Query(min(query.since, self._root.timestamp), -1)
 
     def take(self, poll: Poll) -> Batch:
         """Take in an answered poll, and return its new samples, oldest first for each container."""
@@ -125,7 +131,6 @@ class NodeSeries:
     def missed(self) -> None:
         """Note that a poll failed: its points are still to come, and the machine may come back as another one."""
         self._idle_since = None
-        self._asked_before = None
         self.machine = None
 
     def give_up_backlog(self, now: float) -> None:

@@ -45,7 +45,10 @@ Respond = Callable[[str, str, dict[str, Any]], Answer]
 
 
 class CAdvisorServer:
-    """Serves `respond` on 127.0.0.1 until closed; counts connections and keeps the requests it got."""
+    """Serves `respond` on 127.0.0.1 until closed; counts connections and keeps the requests it got.
+
+    `ended` is released once for each connection that has ended.
+    """
 
     def __init__(self, respond: Respond, port: int = 0) -> None:
         self.respond = respond
@@ -53,6 +56,7 @@ class CAdvisorServer:
         self.connections: list[socket.socket] = []
         self.at_once = self.most_at_once = 0
         self.lock = threading.Lock()
+        self.ended = threading.Semaphore(0)
         self.closing = threading.Event()
         handler = type("Handler", (_Handler,), {"owner": self})
         self._server = ThreadingHTTPServer(("127.0.0.1", port), handler, bind_and_activate=False)
@@ -104,6 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
     def finish(self) -> None:
         with suppress(OSError):
             super().finish()
+        self.owner.ended.release()
 
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass

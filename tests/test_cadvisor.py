@@ -81,6 +81,15 @@ def test_one_connection_serves_many_polls(serve: Callable[[Answer], CAdvisorServ
     assert len(server.connections) == 1
 
 
+def test_closing_the_client_closes_its_connection(serve: Callable[[Answer], CAdvisorServer]) -> None:
+    server = serve(as_json({}))
+    cadvisor = CAdvisor(server.url)
+    cadvisor.containers()
+    assert not server.ended.acquire(blocking=False)
+    cadvisor.close()
+    assert server.ended.acquire(timeout=30)
+
+
 def test_an_environments_proxy_is_not_used(
     serve: Callable[[Answer], CAdvisorServer], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,3 +74,10 @@ def test_forgetting_starts_again() -> None:
     estimate = simulate(5.0, polls=10, phase=0.0, jitter=0.5, latency=0.0)
     estimate.forget()
     assert estimate.seconds is None
+
+
+def test_where_the_bounds_contradict_each_other_the_lower_one_is_believed() -> None:
+    estimate = ClockOffset()
+    estimate.observe(newest=105.0, received=100.0, oldest_new=None, asked_before=None)
+    estimate.observe(newest=105.9, received=101.0, oldest_new=104.0, asked_before=100.0)
+    assert estimate.seconds == pytest.approx(5.0)

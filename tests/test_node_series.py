@@ -38,7 +38,8 @@ class Node:
             if root and self.root_points is not None:
                 self.root_points.append(moment(second))
 
-    def answer(self, query: Query, now: float) -> Poll:
+    def answer(self, series: NodeSeries, now: float) -> Poll:
+        query = series.query(now)
         reply = ContainersReply(
             tuple(
                 ContainerInfo(id=container_id, name=f"/docker/{container_id}", stats=select(points, query))
@@ -47,7 +48,7 @@ class Node:
         )
         root = None
         if self.root_points is not None:
-            root = ContainerInfo(name="/", stats=select(self.root_points, query))
+            root = ContainerInfo(name="/", stats=select(self.root_points, series.root_query(query)))
         return Poll(query, reply, root, OUR_EPOCH + now - 0.01, OUR_EPOCH + now, now)
 
 
@@ -63,7 +64,7 @@ def select(points: list[datetime], query: Query) -> list[ContainerStats | None]:
 
 
 def poll(series: NodeSeries, node: Node, now: float) -> Batch:
-    return series.take(node.answer(series.query(now), now))
+    return series.take(node.answer(series, now))
 
 
 def seconds(batch: Batch, container: str = "a") -> list[float]:
@@ -141,11 +142,51 @@ def test_missed_polls_are_made_up_for() -> None:
 
 def test_a_node_that_is_reached_late_gives_what_it_has_since_the_start() -> None:
     series, node = new_series(), Node()
-    node.measure(*range(-60, 31))
+    node.measure(*range(-60, 31, 2))
     for second in range(30):
         series.query(float(second))
         series.missed()
-    assert seconds(poll(series, node, 30.2)) == list(range(31))
+    assert seconds(poll(series, node, 30.2)) == list(range(0, 31, 2))
+
+
+def test_a_silence_before_an_outage_does_not_cost_what_came_during_it() -> None:
+    series, node = new_series(), Node()
+    node.measure(0, 1)
+    for now in (1.5, 2.5):
+        poll(series, node, now)
+    node.measure(*range(3, 60))
+    for second in range(3, 60):
+        series.query(second + 0.5)
+        series.missed()
+    assert seconds(poll(series, node, 60.0)) == list(range(3, 60))
+
+
+def test_the_roots_own_outage_is_made_up_for() -> None:
+    series, node = new_series(), Node()
+    node.measure(0)
+    poll(series, node, 0.5)
+    for second in range(1, 40):
+        node.measure(second)
+        answered = node.answer(series, second + 0.5)
+        series.take(answered._replace(root=None))
+    node.measure(40)
+    timestamps = [sample.timestamp for sample in poll(series, node, 40.5).nodes]
+    assert timestamps == [moment(second) for second in range(1, 41)]
+
+
+def test_a_container_that_is_there_but_not_measured_is_not_forgotten() -> None:
+    series, node = new_series(), Node()
+    node.measure(0, containers="ab")
+    for second in range(1, 40):
+        node.measure(second, containers="a")
+        poll(series, node, second + 0.5)
+    assert series.container_ids == {"a" * 64, "b" * 64}
+
+
+def test_the_machine_is_asked_for_again_after_an_outage() -> None:
+    series = new_series()
+    series.missed()
+    assert series.machine is None
 
 
 def test_a_new_container_is_taken_from_its_beginning() -> None:
@@ -170,7 +211,7 @@ def test_the_first_container_of_an_empty_node_is_taken_from_its_beginning() -> N
 def test_the_same_container_twice_in_an_answer_is_taken_once() -> None:
     series, node = new_series(), Node()
     node.measure(0)
-    answer = node.answer(series.query(0.0), 0.0)
+    answer = node.answer(series, 0.0)
     twice = ContainersReply(answer.reply.containers * 2)
     assert seconds(series.take(answer._replace(reply=twice))) == [0]
 

@@ -18,7 +18,7 @@ import pytest
 from swarm_ext.cadvisor import parse_urls
 from swarm_ext.model import ContainerSample, Node, NodeSample
 from swarm_ext.sampler import Sampler, static_nodes
-from tests.cadvisor_server import DOCKER, ROOT, Answer, CAdvisorServer, FakeContainer, FakeNode
+from tests.cadvisor_server import DOCKER, MACHINE, ROOT, Answer, CAdvisorServer, FakeContainer, FakeNode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -158,6 +158,16 @@ def test_a_cadvisor_that_restarts_on_its_port_is_found_again(cluster: Cluster) -
     before = len(cluster.of(A))
     until(lambda: len(cluster.of(A)) >= before + 5)
     assert_without_gaps(cluster.of(A), 0.1)
+
+
+def test_after_an_outage_the_machine_is_asked_what_it_is_again(cluster: Cluster) -> None:
+    fake = FakeNode([FakeContainer(A)])
+    server = cluster.add(fake, "node1")
+    sampler = cluster.sampler()
+    for answer in (fake.respond, lambda method, path, body: Answer(status=500), fake.respond):
+        server.respond = answer
+        sampler.poll_once()
+    assert [path for _, path, _ in server.requests].count(MACHINE) == 2
 
 
 def test_one_node_that_fails_does_not_cost_the_others(cluster: Cluster) -> None:
