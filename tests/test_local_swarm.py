@@ -168,6 +168,21 @@ def test_no_connection_is_lost_while_replicas_come_and_go(swarm: LocalSwarm) -> 
     assert statuses == [200] * 200
 
 
+def test_silent_connections_leave_a_replica_free_for_others(swarm: LocalSwarm) -> None:
+    host, port = swarm.url.removeprefix("http://").split(":")
+    with contextlib.ExitStack() as silent:
+        for _ in range(12):
+            silent.enter_context(socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS))
+        assert ask(swarm.url, "/primecheck/97")[0] == 200
+
+
+def test_a_replica_that_is_starting_takes_no_requests() -> None:
+    with contextlib.closing(LocalSwarm(cpu_limit_cores=0.5, startup_seconds=1.5)) as swarm:
+        swarm.scale("web", 2)
+        while swarm.service("web").ready < 2:
+            assert ask(swarm.url, "/primecheck/97")[0] == 200
+
+
 def test_connections_wait_while_there_is_no_replica(swarm: LocalSwarm) -> None:
     swarm.scale("web", 0)
     settled(swarm, 0)

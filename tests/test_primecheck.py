@@ -220,6 +220,14 @@ def test_a_body_is_never_taken_for_the_next_request(start: Callable[..., Service
     assert everything.startswith(b"HTTP/1.1 405 ")
 
 
+def test_a_client_that_sends_a_large_body_still_gets_its_refusal(start: Callable[..., Service]) -> None:
+    sock = start().connect()
+    sock.sendall(b"POST /primecheck HTTP/1.1\r\nContent-Length: 8000000\r\n\r\n")
+    for _ in range(80):
+        sock.sendall(b"x" * 100_000)
+    assert read_response(sock)[0] == 405
+
+
 def test_silent_and_slow_clients_hold_up_nobody(start: Callable[..., Service]) -> None:
     service = start("--concurrency", "1")
     for index in range(50):
