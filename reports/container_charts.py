@@ -66,7 +66,7 @@ def each_container(frames: RunFrames, theme: Theme) -> Iterator[tuple[str, Chart
         samples = frames.containers[frames.containers["container"] == row["container"]]
         points = resample.container_bins(samples, seconds)
         datasets = {
-            "containers": _rows(points, {row["container"]: 0}, seconds),
+            "containers": _rows(points, {row["container"]: 1}, seconds),
             "inventory": _described(own, samples),
         }
         for measure in (CPU, MEMORY):
@@ -139,13 +139,7 @@ def _lines(
     layers = []
     if seconds > 1 and measure is CPU:
         band = base.mark_area(opacity=0.15, line=False, clip=True)
-        layers.append(
-            band.encode(
-                y=parts.with_field(y, "cores"),
-                y2="cores_max:Q",
-                fill=alt.Fill(color["shorthand"], scale=color["scale"], legend=None),
-            )
-        )
+        layers.append(band.encode(y=parts.with_field(y, "cores"), y2="cores_max:Q", color=color))
     line = base.mark_line(strokeWidth=1.8, clip=True).encode(
         y=parts.with_field(y, measure.field), color=color
     )
@@ -169,8 +163,10 @@ def _lines(
 
 def _colors(inventory: Rows, theme: Theme) -> tuple[alt.Color, alt.StrokeDash | None]:
     if len(inventory) > NAMED:
-        scale = alt.Scale(range=list(RAMP), domain=[0, len(inventory) - 1])
-        gradient = alt.Legend(title="container, in order of appearance", type="gradient", tickMinStep=1)
+        scale = alt.Scale(range=list(RAMP), domain=[1, len(inventory)])
+        gradient = alt.Legend(
+            title="container, in order of appearance", titleLimit=400, type="gradient", tickMinStep=1
+        )
         return alt.Color("c:Q", scale=scale, legend=gradient), None
     labels = [row["label"] for row in inventory]
     legend = alt.Legend() if len(labels) > 1 else None
@@ -220,11 +216,16 @@ def _described(inventory: pd.DataFrame, samples: pd.DataFrame) -> Rows:
         }
     )
     table = inventory[["container", "label", "node"]].join(summary, on="container").drop(columns="container")
-    return parts.rows(table.rename_axis("c").reset_index())
+    return parts.rows(table.set_axis(pd.RangeIndex(1, len(table) + 1, name="c")).reset_index())
+
+
+def _numbers(frames: RunFrames) -> dict[str, int]:
+    """Return the containers' numbers, 1 for the first to appear: short, where an id in each row would not be."""
+    return {container: number for number, container in enumerate(frames.inventory["container"], start=1)}
 
 
 def _points(frames: RunFrames, points: pd.DataFrame, seconds: int) -> Rows:
-    return _rows(points, {container: i for i, container in enumerate(frames.inventory["container"])}, seconds)
+    return _rows(points, _numbers(frames), seconds)
 
 
 def _rows(points: pd.DataFrame, numbers: dict[str, int], seconds: int) -> Rows:
@@ -236,7 +237,7 @@ def _pointer(frames: RunFrames, points: pd.DataFrame, seconds: int) -> Rows:
     """Return what the pointer tells: one row a bin, with a column for each container's CPU and memory."""
     step = max(seconds, resample.width(frames.end - frames.start))
     begin = (points["t"] // step) * step
-    numbers = {container: i for i, container in enumerate(frames.inventory["container"])}
+    numbers = _numbers(frames)
     table = pd.DataFrame({"t": begin})
     for measure in (CPU, MEMORY):
         for container, number in numbers.items():

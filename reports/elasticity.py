@@ -23,7 +23,7 @@ Direction = Literal["out", "in"]
 
 STEP_SHARE = 0.2
 """A change of the asked rate by more than this share of the rate before it is a step of the load."""
-STEP_JOIN_SECONDS = 5.0
+STEP_JOIN_SECONDS = 2.0
 """Changes in one direction that are no further apart than this are one step (a ramp of users being spawned)."""
 STOP_GRACE_SECONDS = 10.0
 """How long a stopped replica may still end its requests: Docker's default stop grace period."""

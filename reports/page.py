@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -96,6 +97,7 @@ def page(frames: RunFrames, facts: Figures, judged: Verdict) -> str:
     )
 
 
+@cache
 def _vega() -> Markup:
     """Return Vega, Vega-Lite and vega-embed as one script, from vl-convert: nothing is fetched, nothing comes from a run."""
     script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;")
@@ -150,7 +152,14 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
     )
     environment.policies["json.dumps_kwargs"] = {"separators": (",", ":"), "allow_nan": False}
-    for function in (words.percent, words.duration, words.after, words.count, words.number):
+    for function in (
+        words.percent,
+        words.duration,
+        words.after,
+        words.count,
+        words.number,
+        words.probability,
+    ):
         environment.filters[function.__name__] = function
     return environment
 

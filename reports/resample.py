@@ -39,9 +39,10 @@ def load_bins(load: pd.DataFrame, seconds: int, slo: Slo | None) -> pd.DataFrame
     """Return the load in bins of so many seconds.
 
     Columns: t (begin), end, middle; asked, offered, completed, failed, lost [1/s, means]; offered_max (the highest
-    second); p50, p95, p99 [ms]; violated (seconds of the bin in violation).
+    second); p50, p95, p99 [ms]; violated (seconds of the bin in violation, the warm-up apart).
     """
-    table = load.assign(violated=load_figures.violations(load, slo) if slo else False)
+    violated = np.array(load_figures.violations(load, slo) if slo else [False] * len(load), dtype=bool)
+    table = load.assign(violated=violated & (load["phase"] != "warm-up"))
     first = float(load["t"].iloc[0]) if len(load) else 0.0
     rows = []
     for number, part in table.groupby(np.floor((table["t"] - first) / seconds).astype(int)):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from reports.load_figures import LATE_SECONDS
-from reports.words import count, duration, number, percent, plural
+from reports.words import count, duration, number, percent, plural, probability
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -144,7 +144,7 @@ def _arrivals(run: Run, figures: Figures) -> Iterator[Finding]:
     if not checked.gaps_accepted and checked.gaps is not None:
         yield Finding(
             "bad",
-            f"The gaps between arrivals do not follow {law} (Kolmogorov-Smirnov, p = {checked.gaps.p_value:.2g}).",
+            f"The gaps between arrivals do not follow {law} (Kolmogorov-Smirnov, p {probability(checked.gaps.p_value)}).",
         )
 
 

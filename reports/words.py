@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 
 NOTHING = "–"
 """What is shown where there is no figure."""
@@ -17,7 +18,7 @@ def percent(share: float | None) -> str:
         return "> 99.9 %"
     if 0 < value < 0.1:
         return "< 0.1 %"
-    return f"{_floored(value, 1):g} %" if value > 99 or value < 10 else f"{value:.0f} %"
+    return f"{_floored(value, 1):g} %" if value >= 90 or value < 10 else f"{value:.0f} %"
 
 
 def duration(seconds: float | None) -> str:
@@ -48,7 +49,13 @@ def number(value: float | None, digits: int = 3) -> str:
         return NOTHING
     if abs(value) >= 10**digits:
         return f"{value:,.0f}"
-    return f"{float(f'{value:.{digits}g}'):,.10g}"
+    text = f"{Decimal(f'{value:.{digits}g}'):,f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
+
+
+def probability(p: float) -> str:
+    """Return a p-value: two digits, and `< 0.001` below that."""
+    return "< 0.001" if p < 0.001 else f"= {number(p, 2)}"
 
 
 def plural(n: int, one: str, many: str | None = None) -> str:
