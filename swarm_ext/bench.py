@@ -271,7 +271,9 @@ class Bench:
             self.environment.process_exit_code = self.environment.process_exit_code or 1
         if chosen.report is not None:
             report = report_process.render(run.id, self._store_uri, chosen.report, chosen.slo)
-            self._words += f"\n  report         {report}"
+            if report is None:
+                self.environment.process_exit_code = self.environment.process_exit_code or 1
+            self._words += f"\n  report         {report or 'failed, see above'}"
         if self.environment.web_ui is not None:
             self.say_words()
 

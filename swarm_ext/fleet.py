@@ -74,6 +74,9 @@ class Fleet:
         if reason is not None:
             logger.error("Refused worker %s: %s", msg.node_id, reason)
             self._send(wire.REFUSED, wire.Refusal(reason=reason), msg.node_id)
+            if self._assignment is None and msg.node_id in self._runner.clients:
+                # before a run, Locust's headless master would end for good with its only worker
+                del self._runner.clients[msg.node_id]
             return
         self._known.add(msg.node_id)
         self._heard.set()

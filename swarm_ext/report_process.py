@@ -31,8 +31,8 @@ def check_installed() -> None:
         raise UserError(f"--report needs {', '.join(missing)}: pip install 'swarm-ext[reports]'")
 
 
-def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> str:
-    """Write a run's report to `file`; return where it is, or why it is not there. Never raises."""
+def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> Path | None:
+    """Write a run's report to `file` and return where it is; log why not and how to, and return None, if it fails."""
     target = file.replace("{run}", run_id)
     logger.info("Writing the report of run %s", run_id)
     # -P: the working directory may have a `reports` package of its own
@@ -49,7 +49,7 @@ def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> str:
     except (OSError, subprocess.TimeoutExpired) as error:
         failed, problem = True, str(error)
     if failed:
-        remedy = f"failed: {problem}; try again with: swarm-report {run_id} -o {target}"
-        logger.error("The report of run %s %s", run_id, remedy)
-        return remedy
-    return str(Path(target).resolve())
+        again = f"swarm-report {run_id} -o {target}"
+        logger.error("The report of run %s failed: %s; try again with: %s", run_id, problem, again)
+        return None
+    return Path(target).resolve()

@@ -87,11 +87,12 @@ def merge_url(parsed: Namespace) -> None:
     """Let --url stand for -H and --path; raise UserError where both are given."""
     if not parsed.url or getattr(parsed, "worker", False):
         return
-    if parsed.host and not parsed.url.startswith(parsed.host):
-        raise UserError(f"--url {parsed.url} and --host {parsed.host} name the host twice: give one of them")
     scheme, _, rest = parsed.url.partition("://")
     authority, slash, path = rest.partition("/")
-    parsed.host = f"{scheme}://{authority}"
+    host = f"{scheme}://{authority}"
+    if parsed.host and parsed.host.rstrip("/") != host:
+        raise UserError(f"--url {parsed.url} and --host {parsed.host} name the host twice: give one of them")
+    parsed.host = host
     if slash and path:
         parsed.path = f"/{path}"
 

@@ -11,6 +11,7 @@ import pytest
 import requests
 
 from tests.integration.bench import LOCUSTFILES, LocustProcess, slow_server
+from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -134,14 +135,6 @@ def start_page(tmp_path: Path) -> Iterator[object]:
     for locust in running:
         if locust.process.poll() is None:
             locust.kill()
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @PROCESSES

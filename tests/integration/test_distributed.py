@@ -1,0 +1,154 @@
+"""A master and workers: observed once, counted exactly, and clear about who cannot take part."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+import pytest
+
+from swarm_ext.model import ContainerSample, ScalingDecision, ServiceSample
+from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust, slow_server
+from tests.integration.ports import free_port
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.bench import SlowServer
+
+POISSON = LOCUSTFILES / "poisson.py"
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SlowServer]:
+    with slow_server(tmp_path, 0.05) as running:
+        yield running
+
+
+class Cluster:
+    """A master and workers that were started each by itself, as on many machines."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._port = str(free_port())
+        self._started: list[LocustProcess] = []
+
+    def master(self, *options: str) -> LocustProcess:
+        bind = ("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", self._port)
+        return self._start(POISSON, "--headless", "--only-summary", *bind, *options)
+
+    def worker(self, locustfile: Path = POISSON) -> LocustProcess:
+        return self._start(locustfile, "--worker", "--master-host", "127.0.0.1", "--master-port", self._port)
+
+    def _start(self, locustfile: Path, *options: str) -> LocustProcess:
+        self._started.append(LocustProcess(self._folder, locustfile, *options))
+        return self._started[-1]
+
+    def end(self) -> None:
+        for locust in self._started:
+            if locust.process.poll() is None:
+                locust.kill()
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path)
+    yield made
+    made.end()
+
+
+def test_sampler_and_autoscaler_run_once_on_the_master(tmp_path: Path) -> None:
+    ended = run_locust(
+        tmp_path, POISSON, "--processes", "2", "--swarm", "local", "--initial-replicas", "2", "-u", "2", "-r", "9",
+        "--lamb", "4", "-t", "8", "-s", "5", "--autoscale", "target-utilisation", "--autoscale-interval", "1",
+    )  # fmt: skip
+    assert ended.code == 0, ended.output
+    samples = [s for s in ended.read(ContainerSample) if isinstance(s, ContainerSample)]
+    assert {sample.slot for sample in samples} == {1, 2}
+    assert len({sample.key for sample in samples}) == len(samples)
+    decisions = [d for d in ended.read(ScalingDecision) if isinstance(d, ScalingDecision)]
+    assert [decision.id for decision in decisions] == sorted({decision.id for decision in decisions})
+    assert 5 <= len(decisions) <= 12
+    assert all(decision.reason for decision in decisions)
+    assert ended.read(ServiceSample)
+    requests = {replica for sample in ended.load() for replica in sample.replica_requests}
+    assert requests == {sample.container_id[:12] for sample in samples}
+
+
+def test_a_worker_with_another_locustfile_is_refused_with_the_reason(
+    tmp_path: Path, server: SlowServer, cluster: Cluster
+) -> None:
+    master = cluster.master("-H", server.url, "--lamb", "20", "--iter", "40", "--expect-workers", "1")
+    other = tmp_path / "other.py"
+    other.write_text(POISSON.read_text() + "\n# changed\n")
+    refused = cluster.worker(other).end()
+    assert refused.code == 1
+    assert "locustfile differs from its master's" in refused.output
+    assert "Traceback" not in refused.output
+    cluster.worker()
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert ended.totals().offered == 40
+
+
+def test_a_worker_that_joins_during_the_run_takes_its_share(server: SlowServer, cluster: Cluster) -> None:
+    master = cluster.master(
+        "-H", server.url, "-u", "4", "-r", "50", "--lamb", "10", "--iter", "300", "-s", "5"
+    )
+    cluster.worker()
+    master.wait_for(r"offered \d+/s")
+    late = cluster.worker()
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert ended.totals().offered == len(server.arrivals()) == 300
+    assert "refused" not in late.output
+    assert "reported as ready. 2 workers connected" in ended.output
+
+
+def test_after_a_worker_is_killed_the_others_make_up_for_it(server: SlowServer, cluster: Cluster) -> None:
+    master = cluster.master(
+        "-H",
+        server.url,
+        "-u",
+        "4",
+        "-r",
+        "50",
+        "--lamb",
+        "10",
+        "--iter",
+        "500",
+        "-s",
+        "5",
+        "--expect-workers",
+        "2",
+    )
+    cluster.worker()
+    lost = cluster.worker()
+    master.wait_for("All users spawned")
+    time.sleep(3)
+    lost.kill()
+    ended = master.end()
+    totals = ended.totals()
+    assert totals.offered == totals.completed + totals.failed + totals.dropped + totals.abandoned
+    # what the lost worker made in its last unreported second is made again: uncertain, and said so
+    assert totals.offered >= 500
+    assert 500 <= len(server.arrivals()) <= 500 + 4 * 10 * 3
+    assert "was lost" in ended.output
+    rates = [sample.asked_rate for sample in ended.load() if sample.asked_rate]
+    assert rates[-2] == 40, "the rate is back"
+
+
+def test_a_worker_whose_master_does_not_know_the_plugin_says_so(tmp_path: Path, cluster: Cluster) -> None:
+    plain = tmp_path / "plain.py"
+    plain.write_text(
+        "from locust import HttpUser, task\nclass Plain(HttpUser):\n    @task\n    def t(self): pass\n"
+    )
+    master = LocustProcess(tmp_path, plain, "--headless", "--master", "--master-bind-port", cluster._port, "-H", "http://127.0.0.1:9",
+                           "--expect-workers", "2")  # fmt: skip
+    try:
+        cluster.worker().wait_for(
+            "does the master's locustfile import swarm_ext.plugin|does its locustfile import"
+        )
+    finally:
+        master.kill()
