@@ -27,6 +27,9 @@ MEGABYTE = 1e6
 SHORT_ID = 12
 """Characters of a container's short id, as Docker shows it and as a replica names itself."""
 
+LEAD_SECONDS = 10.0
+"""What was measured longer than this before the load (while replicas were made ready, say) is not shown."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -67,8 +70,9 @@ class RunFrames:
 
     @property
     def start(self) -> float:
-        """When the first thing was seen, in seconds since the load began (at most 0)."""
-        return min([0.0, *(float(table["t"].iloc[0]) for table in self._timed() if not table.empty)])
+        """When the first thing was seen, in seconds since the load began: at most 0, and not long before it."""
+        seen = [float(table["t"].iloc[0]) for table in self._timed() if not table.empty]
+        return max(-LEAD_SECONDS, min([0.0, *seen]))
 
     @property
     def end(self) -> float:

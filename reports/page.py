@@ -84,7 +84,7 @@ def page(frames: RunFrames, facts: Figures, judged: Verdict) -> str:
     template = _environment().get_template("page.html.j2")
     return template.render(
         run=frames.run,
-        options=_settings(frames.run.options),
+        options=_settings(frames.run),
         spans=frames.spans,
         f=facts,
         late=LATE_SECONDS,
@@ -131,16 +131,21 @@ def _shared(everything: Iterable[Chart]) -> dict[str, Any]:
     return {name: rows for chart in everything for name, rows in chart.datasets.items()}
 
 
-def _settings(options: dict[str, Any]) -> list[tuple[str, str]]:
-    """Return options as they would be typed, those that were left off left out."""
+def _settings(run: Run) -> list[tuple[str, str]]:
+    """Return a run's options as they would be typed, those that were left off left out."""
+    slo = slo_of(run)
+    options = {**run.options, **({"slo": str(slo)} if slo else {})}
     return [
-        (
-            f"--{name.replace('_', '-')}",
-            str(value) if isinstance(value, (str, int, float)) else json.dumps(value),
-        )
+        (f"--{name.replace('_', '-')}", _typed(value))
         for name, value in sorted(options.items())
         if value is not None and value is not False
     ]
+
+
+def _typed(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.12g}"
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
 def _environment() -> jinja2.Environment:

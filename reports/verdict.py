@@ -132,7 +132,7 @@ def _arrivals(run: Run, figures: Figures) -> Iterator[Finding]:
     if checked.rate_accepted and checked.gaps_accepted:
         yield Finding(
             "good",
-            f"The arrivals were as asked (each stream {law}): neither their number nor their gaps depart from it.",
+            f"The arrivals were as asked, {law}: neither their number nor their gaps depart from it.",
         )
         return
     if not checked.rate_accepted and checked.score is not None:

@@ -36,6 +36,12 @@ def test_seconds_are_counted_from_the_first_phase(store: Store) -> None:
     assert -2.0 <= frames.start < 0
 
 
+def test_what_was_measured_long_before_the_load_does_not_stretch_the_time_axis(store: Store) -> None:
+    store.put_run(Run(id="r", start=START))
+    store.write([container(second, run_id="r") for second in (-120, -3, 5)])
+    assert read(store, "r").start == -10.0
+
+
 def test_what_nodes_stamped_is_put_on_our_clock(store: Store) -> None:
     synthetic_run().write(store)
     frames = read(store, "latest")

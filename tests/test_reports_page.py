@@ -213,7 +213,9 @@ def test_file_names_are_safe_whatever_a_container_is_called(label: str, name: st
 def test_the_runs_own_slo_is_used_when_none_is_given(store: Store, tmp_path: Path) -> None:
     made = synthetic_run()
     run = msgspec.structs.replace(made.run, options={"slo": {"limit_seconds": 0.25, "share": 0.9}})
-    assert "90 % within 250 ms" in page_of(store, SyntheticRun(run, made.records), tmp_path, slo=None)
+    html = page_of(store, SyntheticRun(run, made.records), tmp_path, slo=None)
+    assert "90 % within 250 ms" in html
+    assert "--slo 250ms:90%" in html
     assert slo_of(msgspec.structs.replace(run, options={"slo": "1s:50%"})) == Slo(1.0, 0.5)
     for nothing in (None, "soon", {"limit_seconds": "x"}, 3):
         assert slo_of(msgspec.structs.replace(run, options={"slo": nothing})) is None
