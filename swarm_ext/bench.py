@@ -29,6 +29,7 @@ from swarm_ext.preflight import arrival_record, check_host, check_users
 from swarm_ext.replicas import InitialReplicas
 from swarm_ext.run_id import new_run_id
 from swarm_ext.sampler import static_nodes
+from swarm_ext.scaling import noise_warning
 from swarm_ext.scaling_plan import plan
 from swarm_ext.settings import options_of, settings, shown
 from swarm_ext.store import open_store
@@ -182,6 +183,7 @@ class Bench:
         self._conductor.begin()
         if scaling is not None:
             logger.info("Autoscaling %s by %r within %s", scaling.service, scaling.policy, scaling.bounds)
+            self._warn_of_noise(self._conductor.run, scaling)
         if self._starts_by_itself:
             self._progress = gevent.spawn(self._tell_progress, observation)
 
@@ -219,6 +221,14 @@ class Bench:
                 "python": platform.python_version(),
             },
         )
+
+    def _warn_of_noise(self, run: Run, scaling: ScalingPlan) -> None:
+        rate, users = run.arrival_process and run.arrival_process.rate, options_of(self.environment).num_users
+        tolerance = getattr(scaling.policy, "tolerance", None)
+        if rate and users and tolerance and self.environment.shape_class is None:
+            warning = noise_warning(rate * users, scaling.window_seconds, tolerance)
+            if warning is not None:
+                logger.warning("%s", warning)
 
     def _tell_progress(self, observation: Observation) -> None:
         began = time.monotonic()

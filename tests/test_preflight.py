@@ -1,0 +1,115 @@
+"""A locustfile that cannot make the load that is asked for is refused before any load, in one line."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+
+HEAD = """
+from locust import TaskSet, User, constant, task
+from swarm_ext.arrivals import Constant, Normal, Poisson
+from swarm_ext.errors import UserError
+from swarm_ext.preflight import arrival_record, check_host, check_users
+from swarm_ext.settings import settings
+from swarm_ext.users import ArrivalUser, ClosedUser, NormalUser, PoissonUser
+
+class Visitor(PoissonUser):
+    @task
+    def visit(self): ...
+"""
+
+
+def said(body: str) -> str:
+    """Run a piece of code in a process of its own: importing Locust changes the whole process."""
+    script = (
+        HEAD
+        + "\ntry:\n"
+        + textwrap.indent(textwrap.dedent(body), "    ")
+        + "\nexcept UserError as e:\n    print(e)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+@pytest.mark.parametrize(
+    ("body", "words"),
+    [
+        ("class Idle(PoissonUser): ...\ncheck_users([Idle], settings(None))", "Idle has no task"),
+        (
+            """
+            class Steps(TaskSet): ...
+            class Walker(PoissonUser):
+                tasks = [Steps]
+            check_users([Walker], settings(None))
+            """,
+            "TaskSet Steps as a task, which never ends",
+        ),
+        (
+            """
+            class Waiter(Visitor):
+                wait_time = constant(1)
+            check_users([Waiter], settings(None))
+            """,
+            "Waiter has a wait_time",
+        ),
+        (
+            """
+            class Silent(ArrivalUser):
+                @task
+                def visit(self): ...
+            check_users([Silent], settings(None))
+            """,
+            "does not say which arrivals",
+        ),
+        (
+            """
+            class Wrong(Visitor):
+                lamb = -1
+            check_users([Wrong], settings(None))
+            """,
+            "Wrong: ",
+        ),
+        ("check_host([Visitor], None)", "Visitor has no host"),
+        ("check_host([Visitor], 'localhost:80')", "--host 'localhost:80' is not a URL"),
+    ],
+)
+def test_what_cannot_make_arrivals_is_one_line(body: str, words: str) -> None:
+    line = said(body)
+    assert words in line
+    assert "\n" not in line
+
+
+def test_users_of_other_kinds_are_left_alone() -> None:
+    assert said("class Other(User):\n    wait_time = constant(1)\ncheck_users([Other], settings(None))") == ""
+
+
+def test_a_wait_time_is_allowed_in_the_closed_loop() -> None:
+    body = """
+    from argparse import Namespace
+    class Waiter(Visitor):
+        wait_time = constant(1)
+    check_users([Waiter], settings(Namespace(closed=True)))
+    """
+    assert said(body) == ""
+
+
+@pytest.mark.parametrize(
+    ("classes", "kind", "rate"),
+    [
+        ("[Visitor]", "poisson", "10.0"),
+        ("[type('C', (Visitor,), {'lamb': 4.0}), Visitor]", "mixed", "None"),
+        ("[type('K', (ArrivalUser,), {'arrivals': Constant(5)})]", "constant", "5.0"),
+        ("[type('N', (NormalUser,), {'mu': 0.5, 'sigma': 0.1})]", "normal", "2.0"),
+        ("[type('Z', (ClosedUser,), {})]", "closed", "None"),
+    ],
+)
+def test_a_run_keeps_what_its_streams_were_asked_to_be(classes: str, kind: str, rate: str) -> None:
+    assert (
+        said(f"r, _ = arrival_record({classes}, settings(None)); print(r.kind, r.rate)") == f"{kind} {rate}"
+    )
