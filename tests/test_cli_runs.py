@@ -8,6 +8,7 @@ import re
 import signal
 import subprocess
 import sys
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -241,7 +242,11 @@ def test_a_reader_that_goes_away_ends_it_silently(uri: str) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     done = subprocess.run(
-        [*COMMAND, "runs", "list", "--store", uri], stdout=writing, stderr=subprocess.PIPE, check=False
+        [*COMMAND, "runs", "list", "--store", uri],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        check=False,
+        timeout=60,
     )
     os.close(writing)
     assert done.stderr == b""
@@ -258,7 +263,13 @@ def test_control_c_at_the_question_deletes_nothing_and_shows_no_traceback(uri: s
         assert process.stderr is not None
         while process.stdout.read(1) not in (b"?", b""):
             pass
-        process.send_signal(signal.SIGINT)
+        for _ in range(10):  # one that comes between the question and the reading of the answer is not seen
+            process.send_signal(signal.SIGINT)
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(5)
+                break
+        else:
+            process.kill()
         assert process.stderr.read().strip() == b"Aborted!"
     assert process.returncode == 1
     assert len(ids(uri)) == 2
