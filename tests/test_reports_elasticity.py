@@ -114,6 +114,15 @@ def test_a_step_answered_in_two_goes_is_settled_with_the_second() -> None:
     assert (answer.before, answer.after, answer.ready, answer.settled) == (1, 4, 8, 14)
 
 
+def test_a_step_is_settled_by_what_was_done_before_the_next_one() -> None:
+    counts = service((0, 4, 4, 4), (80.5, 2, 2, 2), (105.5, 1, 1, 1))
+    steps = [LoadStep(60, 40, 10), LoadStep(100, 10, 0)]
+    acts = [act(80, 4, 2), act(105, 2, 1)]
+    first, second = elasticity.step_responses(steps, acts, counts, Window(0, 150))
+    assert (first.before, first.after, first.settled) == (4, 2, 20.5)
+    assert (second.before, second.after, second.settled) == (2, 1, 5.5)
+
+
 def test_a_late_answer_to_a_step_down_also_answers_the_next_one_down() -> None:
     counts = service((0, 4, 4, 4), (120.5, 1, 1, 1))
     steps = [LoadStep(60, 40, 10), LoadStep(90, 10, 0)]

@@ -64,6 +64,8 @@ def test_a_failure_that_was_quick_is_not_taken_for_an_answer_in_time() -> None:
     quick = {"completed": 8, "failed": 2, "response_times": times(*[100.0] * 8, 1.0, 1.0)}
     assert load_figures.good_arrivals(load(quick), 0.5) == [8]
     assert load_figures.violations(load(quick), SLO) == [True]
+    mixed = {"completed": 8, "failed": 1, "response_times": times(*[100.0] * 7, 900.0, 1.0)}
+    assert load_figures.good_arrivals(load(mixed), 0.5) == [7]
 
 
 def test_slo_figures_leave_the_warm_up_out_and_take_in_what_ended_after_the_load() -> None:

@@ -105,6 +105,14 @@ def test_the_page_tells_what_the_run_was(store: Store, tmp_path: Path) -> None:
     assert START.strftime("%Y-%m-%d") in html
 
 
+def test_what_came_from_a_run_is_escaped_in_text_and_in_scripts(store: Store, tmp_path: Path) -> None:
+    evil = "</script><img src=x onerror=alert(1)>"
+    html = page_of(store, synthetic_run(service=evil), tmp_path)
+    assert "<img src=x" not in html
+    assert html.count("</script>") == 4
+    assert "&lt;/script&gt;&lt;img src=x" in html
+
+
 SPARSE: dict[str, Callable[[SyntheticRun], SyntheticRun]] = {
     "no container samples": lambda made: without(made, ContainerSample),
     "no service samples": lambda made: without(made, ServiceSample),
