@@ -131,7 +131,9 @@ def _replicas(scenario: Scenario) -> list[_Replica]:
     every = [new(slot, -20.0, -15.0) for slot in range(1, scenario.initial + 1)]
     count = scenario.initial
     for at, wanted in scenario.scaling:
-        every += [new(slot, at + 1.0, at + 1.0 + scenario.ready_after) for slot in range(count + 1, wanted + 1)]
+        every += [
+            new(slot, at + 1.0, at + 1.0 + scenario.ready_after) for slot in range(count + 1, wanted + 1)
+        ]
         for slot in range(wanted + 1, count + 1):
             next(r for r in every if r.slot == slot and r.runs(at)).stopped = at + 0.5
         count = wanted
