@@ -24,7 +24,6 @@ from swarm_ext.conductor import Conductor
 from swarm_ext.errors import UserError
 from swarm_ext.model import Run
 from swarm_ext.observation import Observation
-from swarm_ext.options import DEFAULT_STORE
 from swarm_ext.preflight import arrival_record, check_host, check_users
 from swarm_ext.replicas import InitialReplicas
 from swarm_ext.run_id import new_run_id
@@ -32,7 +31,7 @@ from swarm_ext.sampler import static_nodes
 from swarm_ext.scaling import noise_warning
 from swarm_ext.scaling_plan import plan
 from swarm_ext.settings import options_of, settings, shown
-from swarm_ext.store import open_store
+from swarm_ext.store import DEFAULT_STORE, open_store
 from swarm_ext.swarm.local_swarm import LocalSwarm, cores_warning
 
 if TYPE_CHECKING:

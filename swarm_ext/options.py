@@ -12,6 +12,7 @@ from swarm_ext import option_types as t
 from swarm_ext.cadvisor import parse_urls
 from swarm_ext.primecheck import DEFAULT_CONCURRENCY
 from swarm_ext.slo import Slo
+from swarm_ext.store import DEFAULT_STORE
 from swarm_ext.swarm import local_swarm
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 AUTOSCALE = ("off", "target-utilisation", "target-rate", "threshold")
 SWARMS = ("none", "local")
-DEFAULT_STORE = "sqlite:///swarm-ext.db"
+ENVIRONMENT = "Each option below is an environment variable, too: SWARM_EXT_LAMB for --lamb, and so on."
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,6 +38,11 @@ class Option(msgspec.Struct, frozen=True, kw_only=True):
     def dest(self) -> str:
         """The attribute's name among the parsed options."""
         return self.name.replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        """The environment variable that sets it."""
+        return f"SWARM_EXT_{self.dest.upper()}"
 
 
 def _urls(text: str) -> list[str]:
@@ -194,8 +200,8 @@ OBSERVE_OPTIONS = (
     Option(
         name="slo",
         parse=_slo,
-        metavar="LIMIT:SHARE",
-        help="what the report judges by, such as 500ms:95%% (95 %% of arrivals answered within 500 ms)",
+        metavar="500ms:95%",
+        help="the objective that the report judges by: a time, and the share of arrivals to be answered within it",
     ),
     Option(
         name="run-tags",
@@ -286,19 +292,15 @@ OPTIONS = tuple(option for _, options in GROUPS for option in options)
 def add_options(parser: ArgumentParser) -> None:
     """Add every option to Locust's parser, under headings of their own. Pure: Locust calls it on every page load."""
     for heading, options in GROUPS:
-        group = parser.add_argument_group(heading)
+        group = parser.add_argument_group(heading, ENVIRONMENT if options is ARRIVAL_OPTIONS else None)
         for option in options:
             _add(group, option)
 
 
 def _add(group: Any, option: Option) -> None:
-    variable = "SWARM_EXT_" + option.dest.upper()
-    text = (
-        option.help
-        if option.default is None or option.parse is None
-        else f"{option.help} (default: %(default)s)"
-    )
-    common: dict[str, Any] = {"env_var": variable, "help": f"{text} [{variable}]"}
+    # the page shows help texts as they are, so nothing in them is left for argparse to fill in
+    text = option.help if option.default is None else f"{option.help} (default: {option.default})"
+    common: dict[str, Any] = {"env_var": option.variable, "help": text}
     if option.parse is None:
         action = group.add_argument(f"--{option.name}", action="store_true", **common)
     else:
