@@ -85,8 +85,7 @@ class Arrival:
         """Settle how it ended; only the first word counts."""
         if self._open:
             self._open = False
-            duration = None if outcome == "abandoned" else time.monotonic() - self._start
-            self._generator.ended(self, outcome, duration)
+            self._generator.ended(self, outcome, time.monotonic() - self._start)
 
 
 class Stream:
@@ -214,7 +213,7 @@ class Generator:
             self.stop_scheduling()
         return arrival
 
-    def ended(self, arrival: Arrival, outcome: Outcome, response_seconds: float | None) -> None:
+    def ended(self, arrival: Arrival, outcome: Outcome, response_seconds: float) -> None:
         """Count an arrival's end."""
         self._arrivals.discard(arrival)
         self.recorder.ended(outcome, response_seconds)

@@ -79,12 +79,12 @@ class LoadRecorder:
         if counts.schedule_lag_max_seconds is None or seconds > counts.schedule_lag_max_seconds:
             counts.schedule_lag_max_seconds = max(0.0, seconds)
 
-    def ended(self, outcome: Outcome, response_seconds: float | None) -> None:
-        """Count a started arrival's end, and how long it took if it was not abandoned."""
+    def ended(self, outcome: Outcome, response_seconds: float) -> None:
+        """Count a started arrival's end; how long it took matters if it was completed."""
         counts = self._current()
         setattr(counts, outcome, getattr(counts, outcome) + 1)
         self.in_flight -= 1
-        if response_seconds is not None:
+        if outcome == "completed":
             bucket = histogram.bucket(response_seconds)
             counts.response_times[bucket] = counts.response_times.get(bucket, 0) + 1
 

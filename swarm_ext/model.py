@@ -99,7 +99,8 @@ class LoadSample(Record, frozen=True, kw_only=True):
     `offered` arrivals were due and handled in this second: each was `started` or `dropped`. `completed`, `failed` and
     `abandoned` count arrivals that *ended* in this second. `in_flight` and `users` are as at the second's end.
     `asked_rate` is the sum of the arrival rates of the streams alive, in 1/s (None for closed-loop load).
-    `response_times` and `schedule_lags` are histograms (`swarm_ext.histogram`): bucket number to count.
+    `response_times`, of the completed arrivals only (a quick failure must not look like a quick answer), and
+    `schedule_lags` are histograms (`swarm_ext.histogram`): bucket number to count.
     `replica_requests` counts requests by the replica that the response named, by short container id.
     """
 

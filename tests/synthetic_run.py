@@ -167,7 +167,8 @@ def _load(scenario: Scenario, replicas: list[_Replica], rng: random.Random) -> l
         lags = [rng.expovariate(1 / scenario.lag_seconds) for _ in range(offered)]
         load_factor = min(0.97, rate / max(capacity, 1e-9))
         mean = 0.04 / (1 - load_factor) * 0.6 + backlog / max(capacity, 1.0)
-        times = Counter(histogram.bucket(mean * rng.lognormvariate(-0.1, 0.45)) for _ in range(ended))
+        durations = [mean * rng.lognormvariate(-0.1, 0.45) for _ in range(ended)]
+        times = Counter(histogram.bucket(duration) for duration in durations[failed:])
         shared = (
             Counter(r.container_id[:12] for r in rng.choices(ready, k=ended - failed)) if ready else Counter()
         )

@@ -57,6 +57,15 @@ def test_each_thing_is_counted_in_its_own_second(clock: Clock, recorder: LoadRec
     assert first.schedule_lag_max_seconds == 0.004
 
 
+def test_a_quick_failure_is_no_quick_answer(recorder: LoadRecorder) -> None:
+    for outcome in ("failed", "completed"):
+        recorder.started()
+        recorder.ended(outcome, {"failed": 0.001, "completed": 0.7}[outcome])  # type: ignore[arg-type]
+    (counts,) = recorder.take_all()
+    assert histogram.count(counts.response_times) == 1
+    assert histogram.quantile(counts.response_times, 0.0) == pytest.approx(0.7, rel=0.01)
+
+
 def test_a_second_is_taken_once(clock: Clock, recorder: LoadRecorder) -> None:
     recorder.started()
     clock.now = 1001.0
@@ -66,7 +75,7 @@ def test_a_second_is_taken_once(clock: Clock, recorder: LoadRecorder) -> None:
 
 def test_the_end_of_a_run_takes_the_present_second_too(recorder: LoadRecorder) -> None:
     recorder.started()
-    recorder.ended("abandoned", None)
+    recorder.ended("abandoned", 0.3)
     (counts,) = recorder.take_all()
     assert (counts.offered, counts.abandoned, counts.response_times) == (1, 1, {})
     assert sum(later.offered for later in recorder.take_all()) == 0

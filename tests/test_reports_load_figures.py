@@ -60,12 +60,12 @@ def test_what_was_not_answered_counts_as_not_in_time(loss: str) -> None:
     assert load_figures.violations(seconds, SLO) == [False, True]
 
 
-def test_a_failure_that_was_quick_is_not_taken_for_an_answer_in_time() -> None:
-    quick = {"completed": 8, "failed": 2, "response_times": times(*[100.0] * 8, 1.0, 1.0)}
-    assert load_figures.good_arrivals(load(quick), 0.5) == [8]
-    assert load_figures.violations(load(quick), SLO) == [True]
-    mixed = {"completed": 8, "failed": 1, "response_times": times(*[100.0] * 7, 900.0, 1.0)}
-    assert load_figures.good_arrivals(load(mixed), 0.5) == [7]
+def test_a_failure_counts_against_the_objective_however_quick_it_was() -> None:
+    with_failures = {"completed": 8, "failed": 2, "response_times": times(*[100.0] * 8)}
+    assert load_figures.good_arrivals(load(with_failures), 0.5) == [8]
+    assert load_figures.violations(load(with_failures), SLO) == [True]
+    slow_too = {"completed": 8, "failed": 1, "response_times": times(*[100.0] * 7, 900.0)}
+    assert load_figures.good_arrivals(load(slow_too), 0.5) == [7]
 
 
 def test_slo_figures_leave_the_warm_up_out_and_take_in_what_ended_after_the_load() -> None:
