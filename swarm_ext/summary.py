@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swarm_ext import histogram
+from swarm_ext.arrival_check import rate_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,8 +80,10 @@ def warnings(run: Run, totals: Totals) -> list[str]:
 def _rate(run: Run) -> str:
     check = run.arrival_check
     if check is not None and check.expected:
-        share = check.observed / check.expected
-        return f"{share:.1%} of what was asked: {check.observed} arrivals where {check.expected:.1f} were to be expected"
+        share, noise = check.observed / check.expected, rate_test(check)
+        sigmas = "" if noise is None else f" ({noise:+.1f} σ of chance)"
+        expected = f"{check.observed} arrivals where {check.expected:.1f} were to be expected"
+        return f"{share:.1%} of what was asked: {expected}{sigmas}"
     load = [span for span in run.phases if span.name != "settle"]
     if run.totals is None or not load or load[-1].end is None or load[-1].end == load[0].start:
         return "–"
