@@ -45,7 +45,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> Path:
         "2",
     )
     pace = ("--autoscale-interval", "1", "--autoscale-window", "3", "--replica-warm-up", "0")
-    load = ("--swarm", "local", "-u", "2", "-r", "10", "--lamb", "6", "--iter", "120")
+    load = ("--swarm", "local", "-u", "2", "-r", "10", "--lamb", "6", "--iter", "100")
     ended = run_locust(folder, LOCUSTFILES / "poisson.py", *load, *scaling, *pace)
     assert ended.code == 0, ended.output
     return ended.store
@@ -99,6 +99,7 @@ def free_port() -> int:
         return port
 
 
+@pytest.mark.slow
 @EACH_DOCUMENT
 def test_every_example_works(document: Path, reader: Reader) -> None:
     for block in blocks(document):
