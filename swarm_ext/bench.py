@@ -72,7 +72,7 @@ class Bench:
         self._progress: Greenlet | None = None
         self._words = ""
         self._quitting = False
-        self.interrupted = False
+        self._interrupted = False
 
     # once a process
 
@@ -262,7 +262,7 @@ class Bench:
     def stopping(self) -> None:
         """End the run's load (Locust's test_stopping): when this returns, every arrival is accounted for."""
         if self._conductor is not None:
-            self._conductor.stop_load("interrupted" if self.interrupted else "finished")
+            self._conductor.stop_load("interrupted" if self._interrupted else "finished")
 
     def stopped(self) -> None:
         """See a headless run through to its end (Locust's test_stop); with a page, it ends while the page is served."""
@@ -275,7 +275,7 @@ class Bench:
         if self._initial is not None:
             self._initial.restore()
         self._words = summary.summary(run, observation.replica_changes)
-        if not (run.totals and run.totals.offered) and not self.interrupted:
+        if not (run.totals and run.totals.offered) and not self._interrupted:
             logger.error("The run offered no arrivals: see above for why, or let it last longer")
             self.environment.process_exit_code = self.environment.process_exit_code or 1
         if chosen.report is not None:
@@ -294,6 +294,12 @@ class Bench:
             console_logger.info("\n%s\n", self._words)
         self._words = ""
 
+    def interrupt(self) -> None:
+        """Note that a signal came: the run under way is *interrupted*, and its settle phase is cut short."""
+        self._interrupted = True
+        if self._conductor is not None:
+            self._conductor.hurry()
+
     def quit(self) -> None:
         """See the last run through (Locust's quitting), cut short after Ctrl-C, and let go of everything."""
         if self._quitting:
@@ -302,8 +308,6 @@ class Bench:
         self._quitting = True
         try:
             if self._conductor is not None:
-                if self.interrupted:
-                    self._conductor.hurry()
                 self._conductor.stop_load("interrupted")
                 self._conductor.ended.wait(self._conductor.settle_seconds + END_SECONDS)
         finally:

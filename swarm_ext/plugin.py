@@ -57,10 +57,7 @@ def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None 
         load = LocalLoad(own)
     bench = Bench(environment, load)
 
-    def interrupted() -> None:
-        bench.interrupted = True
-
-    signals.handle_on_main(environment, interrupted, bench.close)
+    signals.handle_on_main(environment, bench.interrupt, bench.close)
     try:
         bench.open()
     except (UserError, StoreError, SwarmError) as error:
@@ -92,5 +89,6 @@ def _end_children() -> None:
         child.terminate()
 
 
+signals.say_interrupted_in_one_line()
 events.init_command_line_parser.add_listener(_add_options)
 events.init.add_listener(_wire)

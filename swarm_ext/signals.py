@@ -51,14 +51,14 @@ def handle_on_main(
 
     gevent.signal_handler(signal.SIGINT, lambda: interrupt(raise_in_main=True))
     gevent.signal_handler(signal.SIGTERM, terminated)
-    _say_interrupted_in_one_line()
 
 
 def _users_were_started(environment: Environment) -> bool:
     return environment.runner is not None and environment.runner.target_user_count > 0
 
 
-def _say_interrupted_in_one_line() -> None:
+def say_interrupted_in_one_line() -> None:
+    """Let a Ctrl-C before or after Locust's own care for it end the process without a traceback."""
     plain = sys.excepthook
 
     def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
