@@ -136,19 +136,9 @@ def test_a_load_shape_ends_as_any_other_run(
 ) -> None:
     file = tmp_path / "shaped.py"
     file.write_text(SHAPE)
-    locust = LocustProcess(
-        tmp_path,
-        file,
-        "--headless",
-        "--only-summary",
-        "-H",
-        server.url,
-        "--lamb",
-        "20",
-        "-s",
-        "3",
-        *processes,
-    )
+    settle = "1" if signal_name is None else "600"  # a signal cuts it short
+    options = ("--lamb", "20", "-s", "3", "--settle", settle, *processes)
+    locust = LocustProcess(tmp_path, file, "--headless", "--only-summary", "-H", server.url, *options)
     if signal_name is not None:
         locust.wait_for("updating to 6 users")
         getattr(locust, signal_name)()
