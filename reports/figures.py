@@ -20,9 +20,9 @@ if TYPE_CHECKING:
     from swarm_ext.model import Run
     from swarm_ext.slo import Slo
 
-FALSE_ALARM = 0.01
-"""The share of faultless runs that each test of the arrivals rejects."""
-FALSE_ALARM_SCORE = 2.576
+FALSE_ALARM = 0.005
+"""The share of faultless runs that each of the two tests of the arrivals rejects: together at most one in a hundred."""
+FALSE_ALARM_SCORE = 2.807
 """The standard normal score that is exceeded, either way, with that probability."""
 
 

@@ -89,7 +89,7 @@ class Conductor:
         self._begun = time.monotonic()
         self._merger.skip_to(int(self._now()))
         self.run = msgspec.structs.replace(
-            self.run, start=from_epoch(self._now()), workers=len(self._load.names()), phases=self._phases()
+            self.run, start=from_epoch(self._now()), workers=self._load.workers, phases=self._phases()
         )
         self._observation.begin(self.run)
         self._ticker = gevent.spawn(self._tick)

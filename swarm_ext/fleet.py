@@ -93,6 +93,11 @@ class Fleet:
         """Return the ids of the workers that are alive."""
         return [client.id for client in self._runner.clients.all if client.state != STATE_MISSING]
 
+    @property
+    def workers(self) -> int:
+        """Return how many workers are alive."""
+        return len(self.names())
+
     # a run
 
     def begin(self, run_id: str, seed: int, chosen: Settings, merger: LoadMerger) -> None:

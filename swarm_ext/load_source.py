@@ -21,6 +21,11 @@ class LoadSource(Protocol):
 
     on_stop_test: Callable[[str], None]
 
+    @property
+    def workers(self) -> int:
+        """How many workers generate; 0: this process does."""
+        ...
+
     def begin(self, run_id: str, seed: int, chosen: Settings, merger: LoadMerger) -> None:
         """Begin a run, whose seconds go to `merger`. May wait a few seconds for workers to say who they are."""
         ...
@@ -58,6 +63,11 @@ class LocalLoad:
         self._generator = generator
         self._merger: LoadMerger | None = None
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
+
+    @property
+    def workers(self) -> int:
+        """Return 0: there are none."""
+        return 0
 
     def begin(self, run_id: str, seed: int, chosen: Settings, merger: LoadMerger) -> None:
         """Begin a run."""
