@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from swarm_ext.model import ArrivalCheck
 
 KOLMOGOROV_HALF_PERCENT = 1.731
-"""√n × the largest distance stays below this in 99 % of faultless runs (Kolmogorov's limit law)."""
+"""√n × the largest distance stays below this in 99.5 % of faultless runs (Kolmogorov's limit law)."""
 
 
 def arrival_chart(check: ArrivalCheck, theme: Theme) -> Chart | None:
