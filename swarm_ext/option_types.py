@@ -29,22 +29,26 @@ def _whole(text: str, rule: str) -> int:
         raise ArgumentTypeError(f"{text!r} is not a whole number: {rule}") from None
 
 
-def rate(text: str) -> float:
-    """Return a rate in 1/s, above 0."""
-    rule = "give arrivals per second, above 0, such as 20"
+def _above_zero(text: str, rule: str) -> float:
     number = _number(text, rule)
     if number <= 0:
         raise ArgumentTypeError(f"{text!r} is not above 0: {rule}")
     return number
+
+
+def rate(text: str) -> float:
+    """Return a rate in 1/s, above 0."""
+    return _above_zero(text, "give arrivals per second, above 0, such as 20")
 
 
 def positive_seconds(text: str) -> float:
     """Return a duration in seconds, above 0."""
-    rule = "give seconds, above 0, such as 0.5"
-    number = _number(text, rule)
-    if number <= 0:
-        raise ArgumentTypeError(f"{text!r} is not above 0: {rule}")
-    return number
+    return _above_zero(text, "give seconds, above 0, such as 0.5")
+
+
+def positive(text: str) -> float:
+    """Return a number above 0."""
+    return _above_zero(text, "give a number above 0, such as 0.6")
 
 
 def seconds(text: str) -> float:
@@ -53,15 +57,6 @@ def seconds(text: str) -> float:
     number = _number(text, rule)
     if number < 0:
         raise ArgumentTypeError(f"{text!r} is negative: {rule}")
-    return number
-
-
-def positive(text: str) -> float:
-    """Return a number above 0."""
-    rule = "give a number above 0, such as 0.6"
-    number = _number(text, rule)
-    if number <= 0:
-        raise ArgumentTypeError(f"{text!r} is not above 0: {rule}")
     return number
 
 
@@ -76,19 +71,18 @@ def cores(text: str) -> float:
 
 def count(text: str) -> int:
     """Return a whole number, 1 or more."""
-    rule = "give a whole number, 1 or more, such as 500"
-    number = _whole(text, rule)
-    if number < 1:
-        raise ArgumentTypeError(f"{text!r} is below 1: {rule}")
-    return number
+    return _at_least(1, text, "give a whole number, 1 or more, such as 500")
 
 
 def seed(text: str) -> int:
     """Return a whole number, 0 or more."""
-    rule = "give a whole number, 0 or more, such as 42"
+    return _at_least(0, text, "give a whole number, 0 or more, such as 42")
+
+
+def _at_least(least: int, text: str, rule: str) -> int:
     number = _whole(text, rule)
-    if number < 0:
-        raise ArgumentTypeError(f"{text!r} is negative: {rule}")
+    if number < least:
+        raise ArgumentTypeError(f"{text!r} is below {least}: {rule}")
     return number
 
 

@@ -26,7 +26,7 @@ OPTIONS = [
     (("--iter", "1.5"), "'1.5' is not a whole number"),
     (("--max-in-flight", "0"), "'0' is below 1"),
     (("--sample-interval", "0"), "'0' is not above 0"),
-    (("--seed", "-3"), "'-3' is negative"),
+    (("--seed", "-3"), "'-3' is below 0"),
     (("--path", "primecheck"), "begins with a slash"),
     (("--url", "ftp://x/"), "is not a URL"),
     (("--slo", "fast"), "is not an SLO"),
