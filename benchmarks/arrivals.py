@@ -5,8 +5,8 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 
-from swarm_ext.arrival_check import ArrivalChecker
 from swarm_ext.arrivals import ArrivalProcess, Constant, Normal, Poisson, stream_rng
+from swarm_ext.arrivals.check import ArrivalChecker
 
 GAPS = 1_000_000
 REPEATS = 3

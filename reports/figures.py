@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 from reports import elasticity, load_figures, shares
 from reports.elasticity import Window
 from reports.resample import GAP_SECONDS
-from swarm_ext.arrival_check import kolmogorov_smirnov, rate_test
+from swarm_ext.arrivals.check import kolmogorov_smirnov, rate_test
 
 if TYPE_CHECKING:
     import pandas as pd
 
     from reports.frames import RunFrames
-    from swarm_ext.arrival_check import KsResult
+    from swarm_ext.arrivals.check import KsResult
     from swarm_ext.model import Run
     from swarm_ext.slo import Slo
 

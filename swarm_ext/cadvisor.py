@@ -12,7 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 import urllib3
 
-from swarm_ext.cadvisor_wire import (
+from swarm_ext.sampling.cadvisor_wire import (
     WireError,
     decode_container,
     decode_containers,
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
-    from swarm_ext.cadvisor_wire import ContainerInfo, ContainersReply, Machine
+    from swarm_ext.sampling.cadvisor_wire import ContainerInfo, ContainersReply, Machine
 
 API = "/api/v1.3"
 MAX_BODY_BYTES = 64 * 2**20

@@ -19,8 +19,8 @@ from gevent.event import Event
 from gevent.pool import Group
 from locust.exception import StopTest
 
-from swarm_ext.arrival_check import ArrivalChecker, merge
 from swarm_ext.arrivals import stream_rng
+from swarm_ext.arrivals.check import ArrivalChecker, merge
 from swarm_ext.load import LoadRecorder
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Lease
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from gevent import Greenlet
     from locust.env import Environment
 
-    from swarm_ext.arrival_check import StreamCheck
     from swarm_ext.arrivals import ArrivalProcess
+    from swarm_ext.arrivals.check import StreamCheck
     from swarm_ext.client import SessionPool
     from swarm_ext.load import Outcome
     from swarm_ext.settings import Settings

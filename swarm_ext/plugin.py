@@ -16,14 +16,14 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from swarm_ext import generator, signals, web_guard
 from swarm_ext.bench import Bench
+from swarm_ext.distributed.fleet import Fleet
+from swarm_ext.distributed.worker import Worker
 from swarm_ext.errors import UserError
-from swarm_ext.fleet import Fleet
 from swarm_ext.load_source import LocalLoad
 from swarm_ext.options import add_options
 from swarm_ext.settings import check_after_parsing, options_of
 from swarm_ext.store import StoreError
 from swarm_ext.swarm import SwarmError
-from swarm_ext.worker import Worker
 
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser

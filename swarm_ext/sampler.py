@@ -12,16 +12,16 @@ from gevent.event import Event
 
 from swarm_ext.cadvisor import TIMEOUT_SECONDS, host_and_port, without_credentials
 from swarm_ext.model import Node
-from swarm_ext.node_poller import NodePoller
-from swarm_ext.node_series import NodeSeries
-from swarm_ext.ticks import next_tick
+from swarm_ext.sampling.node_poller import NodePoller
+from swarm_ext.sampling.node_series import NodeSeries
+from swarm_ext.sampling.ticks import next_tick
 from swarm_ext.troubles import TroubleLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from swarm_ext.model import ContainerSample, NodeSample, Trouble
-    from swarm_ext.node_series import Batch
+    from swarm_ext.sampling.node_series import Batch
 
 STALE_AFTER_SECONDS = 5.0
 

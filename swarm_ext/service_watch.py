@@ -12,7 +12,7 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from swarm_ext.model import ServiceSample, from_epoch
-from swarm_ext.ticks import next_tick
+from swarm_ext.sampling.ticks import next_tick
 from swarm_ext.troubles import TroubleLog
 
 if TYPE_CHECKING:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swarm_ext import histogram
-from swarm_ext.arrival_check import rate_test
+from swarm_ext.arrivals.check import rate_test
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -15,8 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import special, stats
 
-from swarm_ext.arrival_check import ArrivalChecker, kolmogorov_smirnov, kolmogorov_tail, merge, rate_test
 from swarm_ext.arrivals import ArrivalProcess, Constant, Normal, Poisson, stream_rng
+from swarm_ext.arrivals.check import ArrivalChecker, kolmogorov_smirnov, kolmogorov_tail, merge, rate_test
 from swarm_ext.model import ArrivalCheck
 
 LEVEL = 1e-3

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from swarm_ext.clock_offset import POLLS_REMEMBERED, ClockOffset
+from swarm_ext.sampling.clock_offset import POLLS_REMEMBERED, ClockOffset
 
 
 def simulate(

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from swarm_ext.cadvisor_wire import Machine, WireError, decode_container, decode_containers
-from swarm_ext.container_samples import CpuPoint, container_samples, newest_timestamp, node_samples
 from swarm_ext.model import ContainerSample
+from swarm_ext.sampling.cadvisor_wire import Machine, WireError, decode_container, decode_containers
+from swarm_ext.sampling.container_samples import CpuPoint, container_samples, newest_timestamp, node_samples
 
 ID = "4f" * 32
 MACHINE = Machine(num_cores=4, memory_capacity=8 * 2**30)

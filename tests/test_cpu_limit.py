@@ -2,7 +2,7 @@
 
 import pytest
 
-from swarm_ext.cpu_limit import PERIOD_NS, CpuLimit
+from swarm_ext.primecheck.cpu_limit import PERIOD_NS, CpuLimit
 
 MS = 1_000_000
 

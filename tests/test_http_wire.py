@@ -6,7 +6,7 @@ from http import HTTPStatus
 
 import pytest
 
-from swarm_ext.http_wire import HEAD_LIMIT_BYTES, BadRequest, Request, Response, take_request
+from swarm_ext.primecheck.http_wire import HEAD_LIMIT_BYTES, BadRequest, Request, Response, take_request
 
 
 def take(text: bytes) -> Request | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
-from swarm_ext.cadvisor_wire import (
+from swarm_ext.sampling.cadvisor_wire import (
     ContainerInfo,
     ContainersReply,
     ContainerStats,
@@ -13,7 +13,7 @@ from swarm_ext.cadvisor_wire import (
     CpuUsage,
     Machine,
 )
-from swarm_ext.node_series import FORGET_AFTER_SECONDS, Batch, NodeSeries, Poll, Query
+from swarm_ext.sampling.node_series import FORGET_AFTER_SECONDS, Batch, NodeSeries, Poll, Query
 
 EPOCH = datetime(2024, 5, 1, 12, 0, tzinfo=UTC)
 """The node's clock when our monotonic clock says 0; ours then says another day, so that comparing them shows."""

@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from swarm_ext.ticks import next_tick
+from swarm_ext.sampling.ticks import next_tick
 
 
 def test_a_punctual_tick_is_followed_by_the_next_one() -> None:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from swarm_ext.arrivals import Normal
-from swarm_ext.truncated_normal import TruncatedNormal
+from swarm_ext.arrivals.truncated_normal import TruncatedNormal
 
 RATIOS = (
     0.01,

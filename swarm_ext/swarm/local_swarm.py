@@ -25,10 +25,10 @@ from urllib.parse import quote
 import msgspec
 import requests
 
-from swarm_ext.cpu_limit import check_cores
 from swarm_ext.errors import UserError
 from swarm_ext.model import Node, ServiceState
 from swarm_ext.primecheck import BACKLOG, DEFAULT_CONCURRENCY, DEFAULT_NUMBER, HIGHEST_NUMBER
+from swarm_ext.primecheck.cpu_limit import check_cores
 from swarm_ext.swarm import SwarmError, UnknownServiceError
 from swarm_ext.swarm.local_api import SWARM_PREFIX, ScaleRequest
 from swarm_ext.swarm.local_node import NodeConfig

@@ -10,7 +10,7 @@ from swarm_ext.model import ContainerSample, NodeSample, milliseconds
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from swarm_ext.cadvisor_wire import (
+    from swarm_ext.sampling.cadvisor_wire import (
         ContainerInfo,
         ContainerSpec,
         ContainerStats,

@@ -11,7 +11,7 @@ import msgspec
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
-from swarm_ext import wire
+from swarm_ext.distributed import wire
 from swarm_ext.errors import UserError
 from swarm_ext.generator import RunInfo
 from swarm_ext.quota import Lease

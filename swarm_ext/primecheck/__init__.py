@@ -19,9 +19,9 @@ import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
-from swarm_ext.cooperative_server import Computation, CooperativeServer, Handler, ParentGoneError
-from swarm_ext.cpu_limit import CpuLimit
-from swarm_ext.http_wire import Request, Response
+from swarm_ext.primecheck.cooperative_server import Computation, CooperativeServer, Handler, ParentGoneError
+from swarm_ext.primecheck.cpu_limit import CpuLimit
+from swarm_ext.primecheck.http_wire import Request, Response
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterator, Sequence
@@ -239,7 +239,3 @@ def _name(text: str) -> str:
     raise argparse.ArgumentTypeError(
         f"{text[:80]!r} must be 1 to 64 visible ASCII characters: it goes into a header"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())

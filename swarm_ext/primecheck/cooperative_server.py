@@ -17,11 +17,11 @@ from dataclasses import dataclass
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Protocol
 
-from swarm_ext.client_connection import LINGER_SECONDS, REQUEST_SECONDS, ClientConnection, Counters
-from swarm_ext.http_wire import BadRequest, Request, Response, take_request
+from swarm_ext.primecheck.client_connection import LINGER_SECONDS, REQUEST_SECONDS, ClientConnection, Counters
+from swarm_ext.primecheck.http_wire import BadRequest, Request, Response, take_request
 
 if TYPE_CHECKING:
-    from swarm_ext.cpu_limit import CpuLimit
+    from swarm_ext.primecheck.cpu_limit import CpuLimit
 
 Computation = Generator[None, None, Response]
 """Yields after every chunk of work (1 ms of CPU at most) and returns the response."""

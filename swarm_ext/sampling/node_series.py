@@ -7,21 +7,21 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import TYPE_CHECKING, NamedTuple
 
-from swarm_ext.clock_offset import ClockOffset
-from swarm_ext.container_samples import (
+from swarm_ext.model import ContainerSample, NodeSample, from_epoch
+from swarm_ext.sampling.clock_offset import ClockOffset
+from swarm_ext.sampling.container_samples import (
     CLOCK_SET_BACK,
     CpuPoint,
     container_samples,
     newest_timestamp,
     node_samples,
 )
-from swarm_ext.model import ContainerSample, NodeSample, from_epoch
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from datetime import datetime
 
-    from swarm_ext.cadvisor_wire import ContainerInfo, ContainersReply, Machine
+    from swarm_ext.sampling.cadvisor_wire import ContainerInfo, ContainersReply, Machine
 
 LATEST_PUBLICATION = timedelta(seconds=5)
 """How long after stamping a point cAdvisor may publish it: what is older was there at the last successful poll."""

@@ -21,7 +21,7 @@ from swarm_ext.model import ArrivalCheck
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from swarm_ext.arrival_process import ArrivalProcess
+    from swarm_ext.arrivals.process import ArrivalProcess
 
 _BINS = 1000
 

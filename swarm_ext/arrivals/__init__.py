@@ -17,8 +17,8 @@ import random
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from swarm_ext.arrival_process import ArrivalProcess, not_negative, positive
-from swarm_ext.truncated_normal import TruncatedNormal
+from swarm_ext.arrivals.process import ArrivalProcess, not_negative, positive
+from swarm_ext.arrivals.truncated_normal import TruncatedNormal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

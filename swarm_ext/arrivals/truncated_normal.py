@@ -17,7 +17,7 @@ import math
 from statistics import NormalDist
 from typing import TYPE_CHECKING
 
-from swarm_ext.arrival_process import ArrivalProcess
+from swarm_ext.arrivals.process import ArrivalProcess
 
 if TYPE_CHECKING:
     import random

@@ -10,8 +10,8 @@ import msgspec
 from gevent.event import Event
 from locust.runners import STATE_MISSING
 
-from swarm_ext import wire
-from swarm_ext.arrival_check import merge
+from swarm_ext.arrivals.check import merge
+from swarm_ext.distributed import wire
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Ledger
 from swarm_ext.settings import options_of

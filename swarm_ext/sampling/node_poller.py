@@ -10,14 +10,14 @@ from gevent.event import Event
 from gevent.lock import BoundedSemaphore
 
 from swarm_ext.cadvisor import CAdvisor, CAdvisorError, ReplyTooLargeError
-from swarm_ext.node_series import NodeSeries, Poll
-from swarm_ext.ticks import next_tick
+from swarm_ext.sampling.node_series import NodeSeries, Poll
+from swarm_ext.sampling.ticks import next_tick
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from swarm_ext.model import Node
-    from swarm_ext.node_series import Batch
+    from swarm_ext.sampling.node_series import Batch
     from swarm_ext.troubles import TroubleLog
 
 RETRY_SECONDS = 10.0
