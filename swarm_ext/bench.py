@@ -20,6 +20,7 @@ from locust.stats import console_logger
 
 from swarm_ext import __version__, report_process, summary
 from swarm_ext.arrivals import schedule_hash
+from swarm_ext.cadvisor import without_credentials
 from swarm_ext.conductor import Conductor
 from swarm_ext.errors import UserError
 from swarm_ext.model import Run
@@ -73,13 +74,15 @@ class Bench:
         self._words = ""
         self._quitting = False
         self._interrupted = False
+        self.is_over = False
 
     # once a process
 
     def open(self) -> None:
         """Check everything that a run needs, and start what all runs share; raise UserError."""
         chosen = self.settings()
-        self.check_locustfile(chosen)
+        if not options_of(self.environment).class_picker:
+            self.check_locustfile(chosen)
         if chosen.swarm == "none" and self._starts_by_itself:
             check_host(self.environment.user_classes, self.environment.host)
         if chosen.report is not None:
@@ -158,7 +161,8 @@ class Bench:
             self.prepare(chosen)
         except Exception as error:  # noqa: BLE001 - a UserError, or a swarm that went away: either way there is no run
             logger.error("No run: %s", error)  # noqa: TRY400 - one line for a person
-            self.environment.process_exit_code = 2
+            if self._starts_by_itself:
+                self.environment.process_exit_code = 2
             gevent.spawn(self._finish_locust)
             return
         assert self._store is not None  # noqa: S101 - for the type checker: `open` has succeeded
@@ -201,7 +205,7 @@ class Bench:
         return Run(
             id=new_run_id(start),
             start=start,
-            host=self.environment.host,
+            host=without_credentials(self.environment.host or "") or None,
             locustfile=self.environment.locustfile,
             swarm=None if self.swarm is None else self.swarm.kind,
             service=None if self.swarm is None else chosen.service,
@@ -279,7 +283,7 @@ class Bench:
             logger.error("The run offered no arrivals: see above for why, or let it last longer")
             self.environment.process_exit_code = self.environment.process_exit_code or 1
         if chosen.report is not None:
-            report = report_process.render(run.id, self._store_uri, chosen.report, chosen.slo)
+            report = report_process.render(run.id, self._store_uri, chosen.report)
             if report is None:
                 self.environment.process_exit_code = self.environment.process_exit_code or 1
             self._words += f"\n  report         {report or 'failed, see above'}"
@@ -312,6 +316,7 @@ class Bench:
                 self._conductor.ended.wait(self._conductor.settle_seconds + END_SECONDS)
         finally:
             self.close()
+            self.is_over = True
 
     def close(self) -> None:
         """Let go of swarm and store. Idempotent."""

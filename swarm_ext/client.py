@@ -10,10 +10,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
-from locust.contrib.fasthttp import FastHttpSession
+import gevent.ssl
+from locust.contrib.fasthttp import FastHttpSession, insecure_ssl_context_factory
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from ssl import SSLContext
 
     from locust import User
 
@@ -34,8 +36,20 @@ class SessionPool:
 
     def __init__(self, base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> None:
         self._base_url = base_url
-        self._settings = settings
+        self._settings = {**settings, "ssl_context_factory": self._ssl_context}
+        self._make_context = settings["ssl_context_factory"]
+        self._insecure = bool(settings["insecure"])
+        self._context: SSLContext | None = None
         self._idle: list[FastHttpSession] | None = [] if keep_alive else None
+
+    def _ssl_context(self, **_: object) -> SSLContext:
+        """Return one context for all sessions: to load the authorities' certificates takes tens of milliseconds."""
+        if self._context is None:
+            make = self._make_context or (
+                insecure_ssl_context_factory if self._insecure else gevent.ssl.create_default_context
+            )
+            self._context = make()
+        return self._context
 
     def acquire(self, user: User, listener: RequestListener) -> FastHttpSession:
         """Return a session that no other arrival is using; it tells `listener` of its requests."""

@@ -155,8 +155,10 @@ class Conductor:
         self.drained.wait()
 
     def hurry(self) -> None:
-        """Cut the settle phase short."""
+        """Cut the settle phase short, and the drain to what --stop-timeout allows."""
         self._hurry.set()
+        if self._ending is not None and not self.drained.is_set():
+            gevent.spawn(self._load.drain, self._stop_timeout())
 
     def _end(self, status: ExitStatus, drain_seconds: float) -> None:
         try:

@@ -10,6 +10,7 @@ its time, and abandons the rest. After it every arrival offered is accounted for
 
 from __future__ import annotations
 
+import math
 import time
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
@@ -131,6 +132,7 @@ class Generator:
         self._info = info
         self._arrivals: set[Arrival] = set()
         self._streams: set[Stream] = set()
+        self.open_rate = 0.0
         self._checkers: dict[ArrivalProcess, ArrivalChecker] = {}
         self._opened = 0
         self._begun = time.monotonic()
@@ -162,8 +164,8 @@ class Generator:
         """The sum of the streams' arrival rates [1/s]; None when none of them has a process (closed-loop load)."""
         if not self.scheduling:
             return 0.0
-        rates = [stream.process.rate for stream in self._streams if stream.process is not None]
-        return sum(rates) if rates or not self._streams else None
+        closed_loop = self._streams and not any(stream.process is not None for stream in self._streams)
+        return None if closed_loop else self.open_rate
 
     @property
     def stream_count(self) -> int:
@@ -186,23 +188,32 @@ class Generator:
             check = self._checkers[process].stream()
         stream = Stream(number, self._info.seed, process, check)
         self._streams.add(stream)
+        self._sum_rates()
         return stream
 
     def close_stream(self, stream: Stream) -> None:
         """End a stream: its user was removed, or the run has ended."""
         stream.end()
         self._streams.discard(stream)
+        self._sum_rates()
         if not self._streams:
             self.on_no_streams()
+
+    def _sum_rates(self) -> None:
+        """Sum the rates [1/s] when streams come and go: at each arrival it would cost time in proportion to the users."""
+        self.open_rate = math.fsum(
+            stream.process.rate for stream in self._streams if stream.process is not None
+        )
 
     def fire(self, stream: Stream, due: float | None, run: Callable[[Arrival], None]) -> Arrival | None:
         """Offer an arrival that is due at `due` (monotonic seconds; None: closed loop) and start `run` in a greenlet.
 
-        Return None if it was dropped, because `--max-in-flight` arrivals are under way.
+        Return None if it was dropped, because `--max-in-flight` arrivals are under way; closed-loop load is bounded by its
+        users already.
         """
         stream.arrived()
         arrival = None
-        if len(self._arrivals) >= self.settings.max_in_flight:
+        if due is not None and len(self._arrivals) >= self.settings.max_in_flight:
             self.recorder.dropped()
         else:
             self.recorder.started()

@@ -289,6 +289,19 @@ GROUPS = (
 OPTIONS = tuple(option for _, options in GROUPS for option in options)
 
 
+def _plain(parse: Callable[[str], Any]) -> Callable[[str], Any]:
+    """Check a text by `parse` and keep it as text unless its value is a plain one.
+
+    Parsed options travel to workers and into the page's form, which know numbers and texts only.
+    """
+
+    def check(text: str) -> Any:
+        value = parse(text)
+        return value if isinstance(value, (int, float)) else text
+
+    return check
+
+
 def add_options(parser: ArgumentParser) -> None:
     """Add every option to Locust's parser, under headings of their own. Pure: Locust calls it on every page load."""
     for heading, options in GROUPS:
@@ -306,7 +319,7 @@ def _add(group: Any, option: Option) -> None:
     else:
         action = group.add_argument(
             f"--{option.name}",
-            type=option.parse,
+            type=_plain(option.parse),
             default=option.default,
             choices=option.choices,
             metavar=None if option.choices else option.metavar,

@@ -43,6 +43,11 @@ def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None 
     own = generator.attach(environment)
     if runner is None:
         return  # one user, run by hand for debugging: it generates, and nothing watches
+    if environment.parsed_options is None:
+        logger.error(
+            "This Environment has no parsed_options, so swarm_ext neither observes nor stores its runs"
+        )
+        return
     _raise_file_limit()
     if isinstance(runner, WorkerRunner):
         Worker(environment, runner, own)
@@ -57,14 +62,16 @@ def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None 
         load = LocalLoad(own)
     bench = Bench(environment, load)
 
-    signals.handle_on_main(environment, bench.interrupt, bench.close)
+    signals.handle_on_main(environment, bench)
     try:
         bench.open()
     except (UserError, StoreError, SwarmError) as error:
-        bench.close()
+        _leave(bench)
         sys.stderr.write(f"locust: error: {error}\n")
-        _end_children()
         sys.exit(2)
+    except BaseException:
+        _leave(bench)
+        raise
     environment.events.test_start.add_listener(lambda **_: bench.begin())
     environment.events.test_stopping.add_listener(lambda **_: bench.stopping())
     environment.events.test_stop.add_listener(lambda **_: bench.stopped())
@@ -83,8 +90,9 @@ def _raise_file_limit() -> None:
         logger.debug("The limit of open files stays as it is: %s", error)
 
 
-def _end_children() -> None:
-    """End the workers that --processes forked: without a master they would wait for a minute."""
+def _leave(bench: Bench) -> None:
+    """Let go of everything, and end the workers that --processes forked: they would wait for a minute."""
+    bench.close()
     for child in psutil.Process().children():
         child.terminate()
 

@@ -11,7 +11,7 @@ from locust import TaskSet, User
 from swarm_ext import option_types
 from swarm_ext.errors import UserError
 from swarm_ext.model import ArrivalProcessRecord
-from swarm_ext.users import ArrivalUser
+from swarm_ext.users import ArrivalUser, has_wait_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -22,9 +22,14 @@ if TYPE_CHECKING:
 
 def check_users(user_classes: Iterable[type[User]], chosen: Settings) -> None:
     """Check that each user class of ours can make arrivals; raise UserError."""
-    for user_class in user_classes:
-        if issubclass(user_class, ArrivalUser):
-            _check_user(user_class, chosen)
+    ours = [user_class for user_class in user_classes if issubclass(user_class, ArrivalUser)]
+    for user_class in ours:
+        _check_user(user_class, chosen)
+    if not ours and chosen.iter is not None:
+        raise UserError(
+            f"--iter {chosen.iter} counts arrivals, and no user class here makes any: use PoissonUser, NormalUser, "
+            "ClosedUser or ArrivalUser"
+        )
 
 
 def _check_user(user_class: type[ArrivalUser], chosen: Settings) -> None:
@@ -36,16 +41,14 @@ def _check_user(user_class: type[ArrivalUser], chosen: Settings) -> None:
         raise UserError(
             f"{name} has the TaskSet {sets[0]} as a task, which never ends: use @task methods, each arrival runs one of them"
         )
-    if not chosen.closed and inspect.getattr_static(user_class, "wait_time") is not inspect.getattr_static(
-        User, "wait_time"
-    ):
+    try:
+        process = user_class.arrival_process(chosen)
+    except ValueError as error:
+        raise UserError(f"{name}: {error}") from None
+    if has_wait_time(user_class) and process is not None and not chosen.closed:
         raise UserError(
             f"{name} has a wait_time, but arrivals set the pace: remove it; --lamb, --mu and --sigma choose arrivals"
         )
-    try:
-        user_class.arrival_process(chosen)
-    except ValueError as error:
-        raise UserError(f"{name}: {error}") from None
 
 
 def check_host(user_classes: Sequence[type[User]], host: str | None) -> None:

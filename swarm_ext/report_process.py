@@ -8,12 +8,9 @@ import os
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from swarm_ext.errors import UserError
-
-if TYPE_CHECKING:
-    from swarm_ext.slo import Slo
+from swarm_ext.store import masked
 
 logger = logging.getLogger(__name__)
 
@@ -31,25 +28,29 @@ def check_installed() -> None:
         raise UserError(f"--report needs {', '.join(missing)}: pip install 'swarm-ext[reports]'")
 
 
-def render(run_id: str, store_uri: str, file: str, slo: Slo | None) -> Path | None:
+def render(run_id: str, store_uri: str, file: str) -> Path | None:
     """Write a run's report to `file` and return where it is; log why not and how to, and return None, if it fails."""
     target = file.replace("{run}", run_id)
     logger.info("Writing the report of run %s", run_id)
     # -P: the working directory may have a `reports` package of its own
     command = [sys.executable, "-P", "-m", "reports.command", run_id, "-o", target]
-    if slo is not None:
-        command += ["--slo", str(slo)]
     environment = {**os.environ, "SWARM_EXT_STORE": store_uri}
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, timeout=RENDER_SECONDS, check=False
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            timeout=RENDER_SECONDS,
+            check=False,
+            start_new_session=True,  # Ctrl-C is for the run; its report is still wanted
         )
-        problem = done.stderr.strip().splitlines()[-1] if done.returncode and done.stderr.strip() else ""
+        problem = (done.stderr.strip().splitlines() or [f"exit code {done.returncode}"])[-1]
         failed = done.returncode != 0
     except (OSError, subprocess.TimeoutExpired) as error:
         failed, problem = True, str(error)
     if failed:
-        again = f"swarm-report {run_id} -o {target}"
+        again = f"swarm-report {run_id} --store {masked(store_uri)} -o {target}"
         logger.error("The report of run %s failed: %s; try again with: %s", run_id, problem, again)
         return None
     return Path(target).resolve()

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from swarm_ext.cadvisor import without_credentials
 from swarm_ext.errors import UserError
 from swarm_ext.options import OPTIONS, Option
 from swarm_ext.slo import Slo
@@ -117,8 +118,6 @@ def _value(option: Option, raw: Any) -> Any:
         return raw if isinstance(raw, bool) else str(raw).strip().lower() in ("true", "1", "yes", "on")
     if raw is None or (isinstance(raw, str) and not raw.strip()):
         return option.default
-    if not isinstance(raw, (str, int, float)):
-        return raw  # already what its parser returns: nothing but argparse makes these
     text = str(raw).strip()
     if option.choices and text not in option.choices:
         raise UserError(f"--{option.name} {text!r} is not known: give one of {', '.join(option.choices)}")
@@ -177,7 +176,11 @@ def _rules(s: Settings) -> list[tuple[bool, str]]:
 
 
 def shown(s: Settings) -> dict[str, Any]:
-    """Return the settings as they are kept with a run: plain values, without the store's address."""
+    """Return the settings as they are kept with a run: plain values, no store's address, no credentials."""
     values: dict[str, Any] = msgspec.to_builtins(s)
     del values["store"]
+    if s.url:
+        values["url"] = without_credentials(s.url)
+    if s.cadvisor:
+        values["cadvisor"] = [without_credentials(url) for url in s.cadvisor]
     return {name: value for name, value in values.items() if value is not None}

@@ -18,6 +18,7 @@ by all of them; what a task puts on `self` is seen by nobody else.
 
 from __future__ import annotations
 
+import inspect
 import logging
 import time
 import traceback
@@ -25,7 +26,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
 from gevent import GreenletExit
-from locust import FastHttpUser
+from locust import FastHttpUser, User
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from swarm_ext.arrivals import Normal, Poisson
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
     from swarm_ext.arrivals import ArrivalProcess
     from swarm_ext.generator import Arrival, Generator, Stream
+    from swarm_ext.load import Outcome
     from swarm_ext.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,11 @@ SESSION_SETTINGS = {
     "proxy_port": "proxy_port",
 }
 """FastHttpUser's attributes that shape a session, and what FastHttpSession calls them."""
+
+
+def has_wait_time(user_class: type[User]) -> bool:
+    """Return whether a user class sets a wait_time of its own."""
+    return inspect.getattr_static(user_class, "wait_time") is not inspect.getattr_static(User, "wait_time")
 
 
 class ArrivalUser(FastHttpUser):
@@ -130,19 +137,27 @@ class ArrivalUser(FastHttpUser):
             elif late % LATE_SPAWNS == 0:
                 gevent.sleep(0)
             if not (
-                generator.scheduling and generator.lease.take(generator.rate or 0.0) and generator.scheduling
+                generator.scheduling and generator.lease.take(generator.open_rate) and generator.scheduling
             ):
                 return
             generator.fire(stream, due, self._run_of(stream, tasks))
 
     def _loop_closed(self, stream: Stream) -> None:
         generator, tasks = self._generator, type(self).tasks
-        gaps = self.process.gaps(stream.rng) if self.process is not None else None
+        pause = self._pause(stream)
         while generator.scheduling and generator.lease.take(generator.measured_rate) and generator.scheduling:
             arrival = generator.fire(stream, None, self._run_of(stream, tasks))
             if arrival is not None and arrival.greenlet is not None:
                 arrival.greenlet.join()
-            gevent.sleep(next(gaps) if gaps is not None else 0)
+            gevent.sleep(pause())
+
+    def _pause(self, stream: Stream) -> Callable[[], float]:
+        """Return what gives the seconds between a response and the next request: wait_time, else the process's gaps."""
+        if has_wait_time(type(self)):
+            return self.wait_time
+        if self.process is None:
+            return lambda: 0.0
+        return self.process.gaps(stream.rng).__next__
 
     def _run_of(self, stream: Stream, tasks: list[Any]) -> Callable[[Arrival], None]:
         task = tasks[int(stream.rng.random() * len(tasks))] if len(tasks) > 1 else tasks[0]
@@ -154,6 +169,20 @@ class ArrivalUser(FastHttpUser):
         pool = self._pool()
         visitor = self._copy()
         visitor.client = session = pool.acquire(visitor, arrival)
+        outcome: Outcome | None = "abandoned"
+        try:
+            self._execute(task, visitor, arrival)
+            outcome = None
+        except GreenletExit:
+            pass  # cut off at the end of the run
+        finally:
+            if outcome is None:
+                pool.release(session)
+            else:
+                pool.discard(session)
+            arrival.end(outcome or ("failed" if arrival.failed else "completed"))
+
+    def _execute(self, task: Callable[[ArrivalUser], None], visitor: ArrivalUser, arrival: Arrival) -> None:
         try:
             task(visitor)
         except (RescheduleTask, RescheduleTaskImmediately, InterruptTaskSet):
@@ -162,17 +191,11 @@ class ArrivalUser(FastHttpUser):
             gevent.spawn(self.stop)
         except StopTest as stop:
             self._generator.on_stop_test(str(stop))
-        except GreenletExit:
-            pool.discard(session)
-            arrival.end("abandoned")
-            return
-        except Exception as error:  # noqa: BLE001 - a task may raise anything; Locust counts it and goes on
+        except (Exception, gevent.Timeout) as error:  # noqa: BLE001 - Locust counts whatever a task raises, and goes on
             arrival.failed = True
             self._report(error)
-        pool.release(session)
-        arrival.end("failed" if arrival.failed else "completed")
 
-    def _report(self, error: Exception) -> None:
+    def _report(self, error: BaseException) -> None:
         self.environment.events.user_error.fire(user_instance=self, exception=error, tb=error.__traceback__)
         logger.error("%s\n%s", error, traceback.format_exc())
 
