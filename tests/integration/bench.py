@@ -17,6 +17,7 @@ import psutil
 
 from swarm_ext.model import LoadSample
 from swarm_ext.store import open_store
+from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -104,6 +105,9 @@ class LocustProcess:
         self.store = folder / "runs.db"
         self._log = folder / f"locust-{time.monotonic_ns()}.log"
         command = [sys.executable, "-m", "locust", "-f", str(locustfile)]
+        if "--processes" in options:
+            port = str(free_port())  # so that several test runs on one machine do not meet
+            command += ["--master-bind-port", port, "--master-port", port]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*command, *options],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+import psutil
 import pytest
 
 from tests.integration.bench import LOCUSTFILES, Ended, LocustProcess, run_locust, slow_server
@@ -189,3 +190,54 @@ def test_a_run_that_offers_nothing_does_not_exit_with_zero(tmp_path: Path, serve
     ended = run_locust(tmp_path, POISSON, "-H", server.url, "--lamb", "0.001", "-t", "1", "--seed", "1")
     assert ended.code == 1, ended.output
     assert "offered no arrivals" in ended.output
+
+
+@PROCESSES
+def test_a_signal_shortens_the_drain_of_a_run_that_ends_by_itself(
+    tmp_path: Path, processes: tuple[str, ...]
+) -> None:
+    with slow_server(tmp_path, 60) as server:
+        locust = LocustProcess(
+            tmp_path, POISSON, "--headless", "--only-summary", "-H", server.url, "--lamb", "20", "--iter", "5", *processes
+        )  # fmt: skip
+        locust.wait_for("All 5 arrivals of --iter were offered")
+        locust.interrupt()
+        ended = locust.end(25)
+    assert ended.totals().abandoned == 5
+    check_sums(ended)
+
+
+def test_a_signal_while_the_embedded_swarm_starts_leaves_nothing_running(tmp_path: Path) -> None:
+    locust = LocustProcess(
+        tmp_path,
+        POISSON,
+        "--headless",
+        "--swarm",
+        "local",
+        "--local-startup-seconds",
+        "8",
+        "--processes",
+        "2",
+    )
+    locust.wait_for("Starting the embedded swarm")
+    family = locust.descendants()
+    locust.interrupt()
+    ended = locust.end(25)
+    assert ended.code != 0
+    assert ended.children_left == []
+    assert not any(process.is_running() for process in family)
+
+
+def test_a_master_that_is_killed_takes_its_workers_and_replicas_along(tmp_path: Path) -> None:
+    locust = LocustProcess(
+        tmp_path, POISSON, "--headless", "--swarm", "local", "--lamb", "2", "--processes", "2", "-u", "2"
+    )
+    locust.wait_for("All users spawned")
+    family = locust.descendants()
+    assert len(family) >= 5
+    locust.process.kill()
+    locust.process.wait(10)
+    _, left = psutil.wait_procs(family, timeout=20)
+    for process in left:
+        process.kill()
+    assert left == []
