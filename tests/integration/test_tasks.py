@@ -136,8 +136,10 @@ def test_stop_test_ends_the_run_and_stop_user_one_stream(tmp_path: Path, server:
     file.write_text(
         HEAD + "    @task\n    def t(self):\n        self.client.get('/')\n        raise StopUser()\n"
     )
+    again = tmp_path / "again"
+    again.mkdir()
     ended = run_locust(
-        tmp_path, file, "-H", server.url, "--lamb", "5", "-u", "3", "-r", "9", "-t", "4", "-s", "2"
+        again, file, "-H", server.url, "--lamb", "5", "-u", "3", "-r", "9", "-t", "4", "-s", "2"
     )
     assert ended.code == 0, ended.output
     assert 3 <= ended.totals().completed < 15
