@@ -16,7 +16,7 @@ help: ## Show these lines
 
 demo: $(VENV)/.demo-installed ## Run the demonstration (about 90 s) and write demo/report.html
 	@mkdir -p $(DEMO_DIR)
-	@$(BIN)/locust -f locustfiles/demo.py --headless --only-summary --swarm local --lamb 2.5 \
+	@$(BIN)/locust -f locustfiles/demo.py --headless --only-summary --swarm local --lamb 2.5 --seed 42 -s 10 \
 	  --autoscale target-utilisation --min-replicas 1 --max-replicas 4 \
 	  --autoscale-interval 2 --autoscale-window 6 --scale-in-stabilization 10 \
 	  --warm-up 5 --settle 25 --slo 500ms:95% --store sqlite:///$(DEMO_DIR)/demo.db --report $(DEMO_DIR)/report.html
