@@ -7,7 +7,7 @@ adds those of all processes up and gives a `LoadSample` for each second, and the
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import msgspec
 
@@ -42,6 +42,14 @@ class LoadCounts(msgspec.Struct, kw_only=True):
     replica_requests: dict[str, int] = {}
 
 
+class _Part(NamedTuple):
+    """A second of one process, as the master's clock has it."""
+
+    source: str
+    second: int
+    counts: LoadCounts
+
+
 class LoadRecorder:
     """Counts arrivals in the second in which each thing happened to them, by `clock` (seconds since the epoch).
 
@@ -55,6 +63,11 @@ class LoadRecorder:
         self._now = LoadCounts(second=int(clock()))
         self.in_flight = 0
         self.offered = 0
+
+    @property
+    def now(self) -> float:
+        """The present on the clock by which the seconds are counted, in seconds since the epoch."""
+        return self._clock()
 
     def dropped(self) -> None:
         """Count an arrival that was due and not started, because too many were in flight."""
@@ -124,13 +137,14 @@ class LoadMerger:
     """Adds the seconds of all generating processes up.
 
     `add` what came from each; `samples` gives the seconds that every process named has reported, or that are
-    `LATE_SECONDS` old: one LoadSample each, without gaps, in order. What comes later than that still counts in `totals`.
+    `LATE_SECONDS` old: one LoadSample each, without gaps, in order. What comes later than that is filed under the next
+    second that was not given yet; `rest` gives all that is left, so that the samples' counts add up to the totals.
     """
 
     def __init__(self, run_id: str, first_second: int) -> None:
         self._run_id = run_id
         self._next = first_second
-        self._pending: dict[int, list[LoadCounts]] = {}
+        self._pending: dict[int, list[_Part]] = {}
         self._reported: dict[str, int] = {}
         self._offered: Counter[str] = Counter()
         self._sum = LoadCounts(second=0)
@@ -139,13 +153,17 @@ class LoadMerger:
         """Begin at a later second than at first thought: nothing has been counted before it."""
         self._next = second
 
-    def add(self, source: str, counts: Iterable[LoadCounts]) -> None:
-        """Take seconds from one process."""
-        for part in counts:
+    def add(self, source: str, counts: Iterable[LoadCounts], *, seconds_ahead: int = 0) -> None:
+        """Take seconds from one process, whose clock is so many whole seconds ahead of the one that samples are on.
+
+        Give the same number throughout a run, or seconds are filed twice or skipped.
+        """
+        for counted in counts:
+            part = _Part(source, counted.second - seconds_ahead, counted)
             self._reported[source] = max(part.second, self._reported.get(source, part.second))
-            self._offered[source] += part.offered
+            self._offered[source] += counted.offered
             self._pending.setdefault(max(part.second, self._next), []).append(part)
-            self._sum = _merged(0, [self._sum, part])
+            self._sum = _merged(0, [self._sum, counted], gauges=[])
 
     def offered(self, source: str | None = None) -> int:
         """Return the arrivals offered so far, by one process or by all."""
@@ -160,10 +178,25 @@ class LoadMerger:
             all(self._reported.get(source, 0) >= self._next for source in sources)
             or self._next < now - LATE_SECONDS
         ):
-            merged = _merged(self._next, self._pending.pop(self._next, []))
-            complete.append(_sample(self._run_id, merged, phase(self._next)))
-            self._next += 1
+            complete.append(self._take_next(phase))
         return complete
+
+    def rest(self, now: float, phase: Callable[[float], Phase]) -> list[LoadSample]:
+        """Return the samples of all seconds left, the one of `now` too; for the end of a run.
+
+        A process whose clock is a little ahead has counted things after `now`: they are filed under the last second.
+        """
+        last = max(int(now), self._next) if self._pending else int(now)
+        for second in sorted(second for second in self._pending if second > last):
+            self._pending.setdefault(last, []).extend(self._pending.pop(second))
+        return [self._take_next(phase) for _ in range(self._next, last + 1)]
+
+    def _take_next(self, phase: Callable[[float], Phase]) -> LoadSample:
+        parts = self._pending.pop(self._next, [])
+        newest = {part.source: part.counts for part in sorted(parts, key=lambda part: part.second)}
+        merged = _merged(self._next, [part.counts for part in parts], gauges=newest.values())
+        self._next += 1
+        return _sample(self._run_id, merged, phase(merged.second))
 
     def totals(self) -> Totals:
         """Return the run's totals. What was started and never heard of again (a lost process) was abandoned."""
@@ -181,8 +214,9 @@ class LoadMerger:
         )
 
 
-def _merged(second: int, parts: list[LoadCounts]) -> LoadCounts:
-    rates = [part.asked_rate for part in parts if part.asked_rate is not None]
+def _merged(second: int, parts: Collection[LoadCounts], *, gauges: Collection[LoadCounts]) -> LoadCounts:
+    """Add up what `parts` counted, and what `gauges`, one of each process, say of a second's end."""
+    rates = [part.asked_rate for part in gauges if part.asked_rate is not None]
     lags = [part.schedule_lag_max_seconds for part in parts if part.schedule_lag_max_seconds is not None]
     requests: Counter[str] = Counter()
     for part in parts:
@@ -195,8 +229,8 @@ def _merged(second: int, parts: list[LoadCounts]) -> LoadCounts:
         completed=sum(part.completed for part in parts),
         failed=sum(part.failed for part in parts),
         abandoned=sum(part.abandoned for part in parts),
-        in_flight=sum(part.in_flight for part in parts),
-        users=sum(part.users for part in parts),
+        in_flight=sum(part.in_flight for part in gauges),
+        users=sum(part.users for part in gauges),
         asked_rate=sum(rates) if rates else None,
         response_times=histogram.merge(part.response_times for part in parts),
         schedule_lags=histogram.merge(part.schedule_lags for part in parts),

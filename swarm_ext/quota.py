@@ -2,11 +2,16 @@
 
 The master holds the N (`Ledger`) and deals them in leases; each worker spends its lease (`Lease`) and asks for the next
 when half of it is gone, so that an arrival seldom waits for one. In one process the Lease holds all N from the beginning.
+
+A worker that is silent is lost, and what it held is dealt to others. It may only have been stopped for a while, and go on:
+so a lease lapses in a process that has not run for `LAPSE_SECONDS` (Gray and Cheriton, "Leases", SOSP 1989), and what such a
+worker had made and not told yet is taken from what is left to deal. The total misses N only if nothing is left by then.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections import Counter
 from typing import TYPE_CHECKING
 
@@ -18,14 +23,24 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 0.5
 """How long a worker's lease should last, at its own rate."""
 
+LAPSE_SECONDS = 2.0
+"""How long a process may stand still before its lease lapses: less than a silent worker needs to be given up."""
+
 
 class Lease:
     """The arrivals that one process may make: `limit` of them, or what the master deals when `ask` asks it for more.
 
-    `ask` is called with how many are wanted, must not yield, and is answered later by `grant`. Neither: no limit.
+    `ask` is called with how many are wanted (0: some were only given back), must not yield, and is answered later by
+    `grant`. Neither: no limit. Who asks also calls `keep` at least every second; `clock` is in seconds.
     """
 
-    def __init__(self, *, limit: int | None = None, ask: Callable[[int], None] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        limit: int | None = None,
+        ask: Callable[[int], None] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._unlimited = limit is None and ask is None
         self._ask = ask
         self._left = limit or 0
@@ -33,6 +48,9 @@ class Lease:
         self._asked = False
         self._dry = ask is None
         self._granted = Event()
+        self._clock = clock
+        self._kept = clock()
+        self.returned = 0
 
     @property
     def spent(self) -> bool:
@@ -46,6 +64,7 @@ class Lease:
         """
         if self._unlimited:
             return True
+        self._lapse_if_not_kept()
         while self._left == 0:
             if self._dry:
                 return False
@@ -66,9 +85,19 @@ class Lease:
         self._granted.set()
 
     def give_back(self) -> int:
-        """Return the arrivals not made, which this process gives up; 0 without limit."""
+        """Return the arrivals not made, which this process gives up; 0 without limit. `returned` is their sum so far."""
         left, self._left = self._left, 0
+        self.returned += left
         return left
+
+    def keep(self) -> None:
+        """Say that this process is running: its lease stays its own, unless it stood still before this."""
+        self._lapse_if_not_kept()
+        self._kept = self._clock()
+
+    def _lapse_if_not_kept(self) -> None:
+        if self._ask is not None and self._clock() - self._kept > LAPSE_SECONDS and self.give_back():
+            self._ask(0)
 
     def _request(self, rate: float) -> None:
         if self._ask is not None and not self._asked and not self._dry:
@@ -77,36 +106,50 @@ class Lease:
 
 
 class Ledger:
-    """The master's account of N arrivals: what was dealt to whom, and what is left to deal."""
+    """The master's account of N arrivals: what each worker may make, or has made, and so what is left to deal.
+
+    A worker may make what it was dealt and did not give back. A lost one counts with what it has told that it made, until
+    it is found again.
+    """
 
     def __init__(self, limit: int) -> None:
-        self._left = limit
+        self.limit = limit
         self._dealt: Counter[str] = Counter()
+        self._returned: Counter[str] = Counter()
+        self._written_off: dict[str, int] = {}
 
     def deal(self, worker: str, wanted: int) -> int:
-        """Deal up to `wanted` arrivals to a worker; return how many."""
-        dealt = min(wanted, self._left)
-        self._left -= dealt
+        """Deal up to `wanted` arrivals to a worker that is not lost; return how many."""
+        dealt = min(wanted, max(0, self.left))
         self._dealt[worker] += dealt
         return dealt
 
-    def give_back(self, worker: str, arrivals: int) -> None:
-        """Take back arrivals that a worker will not make."""
-        self._dealt[worker] -= arrivals
-        self._left += arrivals
+    def give_back(self, worker: str, returned: int) -> None:
+        """Note how many arrivals in all a worker has given back so far."""
+        self._returned[worker] = returned
 
     def lose(self, worker: str, offered: int) -> None:
-        """Take back what a lost worker had and did not report as offered, to be dealt again."""
-        unused = max(0, self._dealt[worker] - offered)
-        self._dealt[worker] -= unused
-        self._left += unused
+        """Take back what a lost worker had beyond the arrivals that it told it offered; again when it tells more."""
+        self._written_off[worker] = offered
+
+    def find(self, worker: str) -> None:
+        """Count a lost worker as before: it has what it was dealt and did not give back."""
+        self._written_off.pop(worker, None)
+
+    @property
+    def lost(self) -> list[str]:
+        """Return the workers that are lost."""
+        return list(self._written_off)
 
     @property
     def dealt(self) -> int:
-        """Return how many arrivals were dealt and not given back."""
-        return sum(self._dealt.values())
+        """Return how many arrivals the workers may make or have made; more than the limit if a lost one made too many."""
+        return sum(
+            self._written_off.get(worker, dealt - self._returned[worker])
+            for worker, dealt in self._dealt.items()
+        )
 
     @property
     def left(self) -> int:
-        """Return how many arrivals are left to deal."""
-        return self._left
+        """Return how many arrivals are left to deal; negative if too many were dealt."""
+        return self.limit - self.dealt

@@ -101,6 +101,62 @@ def test_a_process_that_is_late_is_not_waited_for_and_still_counts_in_the_totals
     assert sum(sample.offered for sample in samples + later) == 7
 
 
+def test_the_gauges_of_a_late_second_are_not_added_to_those_of_a_newer_one() -> None:
+    merged = merger()
+    merged.samples(1002.5, [], lambda _: "load")
+    merged.add(
+        "a",
+        [gauged(second, offered=1, users=4, in_flight=3, asked_rate=20.0) for second in range(1000, 1003)],
+    )
+    merged.add("b", [gauged(1001, offered=1, users=2, in_flight=1, asked_rate=10.0)])
+    (sample,) = merged.samples(1003, [], lambda _: "load")
+    assert sample.offered == 4
+    assert (sample.users, sample.in_flight, sample.asked_rate) == (6, 4, 30.0)
+
+
+def test_the_gauges_are_those_of_the_newest_second_in_whatever_order_they_come() -> None:
+    merged = merger()
+    merged.samples(1002.5, [], lambda _: "load")
+    merged.add("a", [gauged(1002, users=4, in_flight=0, asked_rate=None)])
+    merged.add("a", [gauged(1001, users=9, in_flight=9, asked_rate=9.0)])
+    (sample,) = merged.samples(1003, [], lambda _: "load")
+    assert (sample.users, sample.in_flight, sample.asked_rate) == (4, 0, None)
+
+
+def gauged(
+    second: int, *, offered: int = 0, users: int, in_flight: int, asked_rate: float | None
+) -> LoadCounts:
+    return LoadCounts(second=second, offered=offered, users=users, in_flight=in_flight, asked_rate=asked_rate)
+
+
+def test_the_seconds_of_a_clock_that_is_ahead_are_put_where_ours_has_them() -> None:
+    merged = merger()
+    merged.add("ahead", [LoadCounts(second=1005, offered=3)], seconds_ahead=5)
+    merged.add("behind", [LoadCounts(second=990, offered=4)], seconds_ahead=-10)
+    (sample,) = merged.samples(1001, ["ahead", "behind"], lambda _: "load")
+    assert sample.offered == 7
+
+
+@pytest.mark.parametrize("given", [False, True], ids=["nothing given yet", "some given already"])
+def test_at_the_end_every_arrival_is_in_some_sample(*, given: bool) -> None:
+    merged = merger()
+    samples = merged.samples(1002.5, [], lambda _: "load") if given else []
+    for second in (1000, 1002, 1003, 1007):
+        merged.add("a", [LoadCounts(second=second, offered=1, completed=1)])
+    samples += merged.rest(1003.5, lambda _: "load")
+    assert [sample.timestamp.timestamp() for sample in samples] == [1000, 1001, 1002, 1003]
+    assert sum(sample.offered for sample in samples) == merged.totals().offered == 4
+
+
+def test_what_comes_after_the_last_second_was_given_has_a_second_more() -> None:
+    merged = merger()
+    assert len(merged.rest(1001.5, lambda _: "load")) == 2
+    assert merged.rest(1001.7, lambda _: "load") == []
+    merged.add("a", [LoadCounts(second=1002, offered=1), LoadCounts(second=1003, offered=1)])
+    (sample,) = merged.rest(1001.9, lambda _: "settle")
+    assert (sample.offered, sample.timestamp.timestamp()) == (2, 1002)
+
+
 def test_seconds_in_which_nothing_happened_are_samples_too() -> None:
     samples = merger().samples(1004.5, [], lambda second: "load" if second < 1002 else "settle")
     assert [sample.phase for sample in samples] == ["load", "load", "settle", "settle"]

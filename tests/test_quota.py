@@ -7,7 +7,7 @@ import random
 import gevent
 import pytest
 
-from swarm_ext.quota import Lease, Ledger
+from swarm_ext.quota import LAPSE_SECONDS, Lease, Ledger
 
 
 def test_without_a_limit_every_arrival_may_be_made() -> None:
@@ -90,21 +90,107 @@ def test_what_a_lost_worker_did_not_report_is_dealt_again() -> None:
     assert (ledger.left, ledger.dealt) == (55, 45)
 
 
+def test_what_a_worker_made_before_it_was_lost_is_taken_from_what_is_left_when_it_tells() -> None:
+    ledger = Ledger(100)
+    ledger.deal("lost", 60)
+    ledger.lose("lost", offered=45)
+    ledger.lose("lost", offered=52)
+    assert ledger.left == 48
+
+
+def test_a_worker_that_is_found_has_what_it_had_unless_it_gave_that_back() -> None:
+    ledger = Ledger(100)
+    ledger.deal("lost", 60)
+    ledger.lose("lost", offered=45)
+    ledger.give_back("lost", 8)
+    assert ledger.left == 55, "it was taken back already"
+    ledger.find("lost")
+    assert ledger.left == 48
+
+
+def test_a_ledger_that_dealt_too_much_deals_nothing_until_enough_came_back() -> None:
+    ledger = Ledger(10)
+    ledger.deal("lost", 5)
+    ledger.lose("lost", offered=0)
+    ledger.deal("b", 10)
+    ledger.find("lost")
+    assert (ledger.left, ledger.deal("c", 1)) == (-5, 0)
+    ledger.give_back("b", 6)
+    assert ledger.deal("c", 3) == 1
+
+
+class Clock:
+    now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_the_lease_of_a_process_that_stood_still_lapses_before_it_makes_another_arrival() -> None:
+    asked: list[int] = []
+    clock = Clock()
+    lease = Lease(ask=asked.append, clock=clock)
+    lease.grant(10, exhausted=True)
+    assert lease.take(1.0) is True
+    clock.now += LAPSE_SECONDS + 0.1
+    assert lease.take(1.0) is False
+    assert (lease.returned, asked) == (9, [0]), "and the master is told what is given back"
+
+
+def test_a_lease_lapses_too_when_the_process_first_says_that_it_is_running() -> None:
+    asked: list[int] = []
+    clock = Clock()
+    lease = Lease(ask=asked.append, clock=clock)
+    lease.grant(10, exhausted=False)
+    clock.now += LAPSE_SECONDS + 0.1
+    lease.keep()
+    assert (lease.returned, asked) == (10, [0])
+
+
+def test_a_lease_that_is_kept_lasts() -> None:
+    clock = Clock()
+    lease = Lease(ask=lambda _: None, clock=clock)
+    lease.grant(10, exhausted=True)
+    for _ in range(10):
+        clock.now += LAPSE_SECONDS / 2
+        lease.keep()
+        assert lease.take(0.5) is True
+    assert lease.returned == 0
+
+
+def test_the_limit_of_one_process_does_not_lapse() -> None:
+    clock = Clock()
+    lease = Lease(limit=2, clock=clock)
+    clock.now += 1000
+    assert [lease.take(1.0), lease.take(1.0), lease.take(1.0)] == [True, True, False]
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_whatever_workers_do_the_total_is_exact(seed: int) -> None:
     rng = random.Random(seed)
-    ledger, made = Ledger(500), 0
-    held = dict.fromkeys("abcd", 0)
+    ledger = Ledger(500)
+    held, made, told, returned = (dict.fromkeys("abcd", 0) for _ in range(4))
     for _ in range(10_000):
         worker = rng.choice("abcd")
+        lost = worker in ledger.lost
         action = rng.random()
-        if action < 0.4:
+        if action < 0.4 and not lost:
             held[worker] += ledger.deal(worker, rng.randint(1, 20))
-        elif action < 0.9 and held[worker]:
+        elif action < 0.9 and held[worker] and not lost:
             held[worker] -= 1
-            made += 1
-        elif action < 0.95:
-            ledger.give_back(worker, held[worker])
+            made[worker] += 1
+        elif action < 0.93:
+            told[worker] = made[worker]
+        elif action < 0.96:
+            returned[worker] += held[worker]
             held[worker] = 0
-    assert made + sum(held.values()) + ledger.left == 500
-    assert made == 500
+            ledger.give_back(worker, returned[worker])
+        elif worker == "d" and sum(made.values()) < 300:  # stops at times, not at the run's very end
+            ledger.lose("d", told["d"])
+        if "d" in ledger.lost and (rng.random() < 0.05 or sum(made.values()) > 350):
+            returned["d"] += held["d"]
+            held["d"] = 0
+            ledger.give_back("d", returned["d"])
+            ledger.find("d")
+    assert sum(made.values()) + sum(held.values()) + ledger.left == 500
+    assert sum(made.values()) == 500

@@ -12,6 +12,7 @@ from locust.runners import STATE_MISSING
 
 from swarm_ext.arrivals.check import merge
 from swarm_ext.distributed import wire
+from swarm_ext.distributed.clocks import WorkerClocks
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Ledger
 from swarm_ext.settings import options_of
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from locust.rpc import Message
     from locust.runners import MasterRunner
 
-    from swarm_ext.load import LoadMerger
+    from swarm_ext.load import LoadCounts, LoadMerger
     from swarm_ext.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -50,8 +51,13 @@ class Fleet:
         self._assignment: wire.Assignment | None = None
         self._merger: LoadMerger | None = None
         self._ledger: Ledger | None = None
+        self._told_exhausted = False
         self._finals: dict[str, ArrivalCheck] = {}
         self._members: set[str] = set()
+        self._lost_at: dict[str, float] = {}
+        self._clocks = WorkerClocks()
+        self._begun = time.monotonic()
+        self._epoch = time.time() - self._begun
         self._troubles: list[str] = []
         self._heard = Event()
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
@@ -103,12 +109,17 @@ class Fleet:
     def begin(self, run_id: str, seed: int, chosen: Settings, merger: LoadMerger) -> None:
         """Begin a run: wait until every connected worker has said who it is, then number the streams."""
         self._troubles = []
+        self._lost_at = {}
+        self._clocks = WorkerClocks()
+        self._begun = time.monotonic()
+        self._epoch = time.time() - self._begun
         strangers = self._wait_for_hellos()
         for stranger in strangers:
             self._trouble(f"worker {stranger} does not answer swarm_ext: its load is not counted")
         workers = sorted(self.names())
         self._members = set(workers)
         self._finals = {}
+        self._told_exhausted = False
         self._merger = merger
         self._ledger = None if chosen.iter is None else Ledger(chosen.iter)
         self._assignment = wire.Assignment(
@@ -131,50 +142,80 @@ class Fleet:
         setattr(options_of(self._environment), wire.RUN_KEY, msgspec.to_builtins(self._assignment))
 
     def poll(self) -> None:
-        """Notice workers that are gone, and deal what they had and did not use to the others."""
+        """Notice workers that are gone, deal what they had and did not use to the others, and notice who is back."""
         alive = set(self.names())
         self._members |= alive
-        for lost in self._members - alive - set(self._finals):
-            self._members.discard(lost)
-            self._trouble(f"worker {lost} was lost: its arrivals of the last second are uncertain")
-            if self._ledger is not None and self._merger is not None:
-                self._ledger.lose(lost, self._merger.offered(lost))
-                self._wake()
+        for worker in alive & set(self._lost_at):
+            self._find(worker)
+        for worker in self._members - alive - set(self._finals):
+            self._lose(worker)
+
+    def _lose(self, worker: str) -> None:
+        if worker not in self._lost_at:
+            self._lost_at[worker] = time.monotonic()
+            logger.warning("%s", self._loss(worker))
+        if self._ledger is not None and self._merger is not None:
+            self._ledger.lose(worker, self._merger.offered(worker))
+            self._wake()
+
+    def _loss(self, worker: str) -> str:
+        seconds = self._lost_at[worker] - self._begun
+        return f"worker {worker} was lost {seconds:.0f} s into the run: its arrivals of the last second are uncertain"
+
+    def _find(self, worker: str) -> None:
+        lost = self._lost_at.pop(worker)
+        self._trouble(
+            f"worker {worker} was lost {lost - self._begun:.0f} s into the run and came back"
+            f" {time.monotonic() - lost:.0f} s later: what it had done was counted then"
+        )
+        if self._ledger is not None:
+            self._ledger.find(worker)
+            self._grant(worker, 0)
 
     @property
     def spent(self) -> bool:
         """Whether all arrivals that the run may make were offered."""
         if self._ledger is None or self._merger is None:
             return False
-        return self._ledger.left == 0 and self._merger.offered() >= self._ledger.dealt
+        return self._merger.offered() >= self._ledger.limit
+
+    def clock_offsets(self) -> dict[str, float]:
+        """Return by how many seconds each worker's clock is ahead of ours, in this run or the last."""
+        return self._clocks.offsets()
 
     def _on_load(self, msg: Message, **_: Any) -> None:
         report = wire.decode(msg.data, wire.LoadReport)
-        if self._merger is not None and self._is_current(report.run_id):
-            self._merger.add(msg.node_id, report.counts)
+        if self._is_current(report.run_id):
+            self._count(msg.node_id, report.now, report.counts)
+
+    def _count(self, worker: str, its_now: float, counts: list[LoadCounts]) -> None:
+        """Take what a worker counted, and what its clock said when it told so."""
+        self._clocks.observe(worker, stamped=its_now, received=self._epoch + time.monotonic())
+        if counts and self._merger is not None:
+            self._merger.add(worker, counts, seconds_ahead=self._clocks.seconds_ahead(worker))
 
     def _on_lease(self, msg: Message, **_: Any) -> None:
         request = wire.decode(msg.data, wire.LeaseRequest)
         if self._ledger is None or not self._is_current(request.run_id):
             return
-        if request.returned:
-            self._ledger.give_back(msg.node_id, request.returned)
-            self._wake()
-        if request.wanted:
+        self._ledger.give_back(msg.node_id, request.returned)
+        self._wake()
+        if request.wanted and msg.node_id not in self._lost_at:  # a lost worker is answered when it is found
             dealt = self._ledger.deal(msg.node_id, request.wanted)
             self._grant(msg.node_id, dealt)
 
     def _wake(self) -> None:
-        """Tell every worker that there is something left to deal."""
-        if self._ledger is not None and self._ledger.left:
+        """Tell every worker that there is something left to deal, if one was told that there is not."""
+        if self._ledger is not None and self._ledger.left > 0 and self._told_exhausted:
+            self._told_exhausted = False
             for worker in self.names():
                 self._grant(worker, 0)
 
     def _grant(self, worker: str, arrivals: int) -> None:
         if self._assignment is not None and self._ledger is not None:
-            grant = wire.Grant(
-                run_id=self._assignment.id, arrivals=arrivals, exhausted=self._ledger.left == 0
-            )
+            exhausted = self._ledger.left <= 0
+            self._told_exhausted |= exhausted
+            grant = wire.Grant(run_id=self._assignment.id, arrivals=arrivals, exhausted=exhausted)
             self._send(wire.GRANT, grant, worker)
 
     def _on_stop_test(self, msg: Message, **_: Any) -> None:
@@ -201,14 +242,26 @@ class Fleet:
             self._heard.wait(0.1)
         for worker in sorted(waiting - set(self._finals)):
             self._trouble(f"worker {worker} did not send its last figures in time")
+        self._check_limit()
         self._assignment = None
         if hasattr(options_of(self._environment), wire.RUN_KEY):
             delattr(options_of(self._environment), wire.RUN_KEY)
 
+    def _check_limit(self) -> None:
+        if self._ledger is not None and self._merger is not None:
+            offered = self._merger.offered()
+            if offered > self._ledger.limit:
+                self._trouble(
+                    f"{offered} arrivals were offered, not {self._ledger.limit}: a worker came back when what it had"
+                    " made was dealt to others and nothing was left to deal"
+                )
+
     def _on_final(self, msg: Message, **_: Any) -> None:
         final = wire.decode(msg.data, wire.Final)
-        if self._merger is not None and self._is_current(final.run_id):
-            self._merger.add(msg.node_id, final.counts)
+        if self._is_current(final.run_id):
+            self._count(msg.node_id, final.now, final.counts)
+            if msg.node_id in self._lost_at:
+                self._find(msg.node_id)
             self._finals[msg.node_id] = final.arrival_check
             self._heard.set()
 
@@ -222,7 +275,7 @@ class Fleet:
 
     def troubles(self) -> list[str]:
         """Return what went wrong among the workers."""
-        return list(self._troubles)
+        return [*self._troubles, *(self._loss(worker) for worker in sorted(self._lost_at))]
 
     def _trouble(self, line: str) -> None:
         logger.warning("%s", line)

@@ -53,14 +53,15 @@ class Assignment(msgspec.Struct, kw_only=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Worker to master, once a second: the seconds that are over."""
+    """Worker to master, twice a second: the seconds that are over, and what its clock says (seconds since the epoch)."""
 
     run_id: str
+    now: float
     counts: list[LoadCounts]
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """Worker to master: deal me so many arrivals more; these I give back."""
+    """Worker to master: deal me so many arrivals more; so many in all I have given back in this run."""
 
     run_id: str
     wanted: int = 0
@@ -83,9 +84,10 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Final(msgspec.Struct, frozen=True, kw_only=True):
-    """Worker to master, after draining: the rest of the seconds, and what the gaps say."""
+    """Worker to master, after draining: the rest of the seconds, its clock, and what the gaps say."""
 
     run_id: str
+    now: float
     counts: list[LoadCounts]
     arrival_check: ArrivalCheck
 

@@ -112,19 +112,21 @@ class Worker:
         self._reporter = gevent.spawn(self._report)
 
     def _report(self) -> None:
+        """Tell the master what came of the load; with nothing to tell, the clock alone, so that it knows our offset."""
         while True:
+            self._generator.lease.keep()
+            recorder = self._generator.recorder
+            report = wire.LoadReport(run_id=self._run_id, counts=recorder.take_closed(), now=recorder.now)
+            self._send(wire.LOAD, report)
             gevent.sleep(REPORT_SECONDS)
-            counts = self._generator.recorder.take_closed()
-            if counts:
-                self._send(wire.LOAD, wire.LoadReport(run_id=self._run_id, counts=counts))
 
     def _ask(self, wanted: int) -> None:
-        self._send(wire.LEASE, wire.LeaseRequest(run_id=self._run_id, wanted=wanted))
+        returned = self._generator.lease.returned
+        self._send(wire.LEASE, wire.LeaseRequest(run_id=self._run_id, wanted=wanted, returned=returned))
 
     def _give_back(self) -> None:
-        returned = self._generator.lease.give_back()
-        if returned:
-            self._send(wire.LEASE, wire.LeaseRequest(run_id=self._run_id, returned=returned))
+        if self._generator.lease.give_back():
+            self._ask(0)
 
     def _on_grant(self, msg: Message, **_: Any) -> None:
         grant = wire.decode(msg.data, wire.Grant)
@@ -165,6 +167,7 @@ class Worker:
             self._runner._send_stats()  # noqa: SLF001 - Locust's master must have them before it prints its table
             final = wire.Final(
                 run_id=self._run_id,
+                now=self._generator.recorder.now,
                 counts=self._generator.recorder.take_all(),
                 arrival_check=self._generator.arrival_check(),
             )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import time
 from typing import TYPE_CHECKING
 
@@ -38,11 +40,23 @@ class Cluster:
         bind = ("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", self._port)
         return self._start(POISSON, "--headless", "--only-summary", *bind, *options)
 
-    def worker(self, locustfile: Path = POISSON) -> LocustProcess:
-        return self._start(locustfile, "--worker", "--master-host", "127.0.0.1", "--master-port", self._port)
+    def worker(self, locustfile: Path = POISSON, environment: dict[str, str] | None = None) -> LocustProcess:
+        master = ("--master-host", "127.0.0.1", "--master-port", self._port)
+        return self._start(locustfile, "--worker", *master, environment=environment)
 
-    def _start(self, locustfile: Path, *options: str) -> LocustProcess:
-        self._started.append(LocustProcess(self._folder, locustfile, *options))
+    def worker_with_clock(self, seconds_ahead: float) -> LocustProcess:
+        """Start a worker on a machine, as it were, whose clock is set wrong."""
+        folder = self._folder / f"clock{seconds_ahead:+g}"
+        folder.mkdir()
+        (folder / "sitecustomize.py").write_text(
+            f"import time\nright = time.time\ntime.time = lambda: right() + {seconds_ahead}\n"
+        )
+        return self.worker(environment={"PYTHONPATH": str(folder)})
+
+    def _start(
+        self, locustfile: Path, *options: str, environment: dict[str, str] | None = None
+    ) -> LocustProcess:
+        self._started.append(LocustProcess(self._folder, locustfile, *options, environment=environment))
         return self._started[-1]
 
     def end(self) -> None:
@@ -137,6 +151,54 @@ def test_after_a_worker_is_killed_the_others_make_up_for_it(server: SlowServer, 
     assert "was lost" in ended.output
     rates = [sample.asked_rate for sample in ended.load() if sample.asked_rate]
     assert rates[-2] == 40, "the rate is back"
+
+
+def test_a_worker_that_stands_still_for_a_while_makes_no_arrival_too_many(
+    server: SlowServer, cluster: Cluster
+) -> None:
+    master = cluster.master(
+        "-H", server.url, "-u", "4", "-r", "50", "--lamb", "25", "--iter", "800", "-s", "5", "--expect-workers", "2"
+    )  # fmt: skip
+    cluster.worker()
+    paused = cluster.worker()
+    master.wait_for("All users spawned")
+    master.wait_for(r"offered \d+/s")
+    paused.process.send_signal(signal.SIGSTOP)
+    try:
+        master.wait_for("was lost")
+    finally:
+        paused.process.send_signal(signal.SIGCONT)
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert len(server.arrivals()) == ended.totals().offered == 800
+    assert sum(sample.offered for sample in ended.load()) == 800
+    (run,) = ended.runs()
+    (trouble,) = (line.message for line in run.troubles if "was lost" in line.message)
+    assert re.search(r"was lost \d+ s into the run and came back \d+ s later", trouble)
+
+
+def test_workers_with_wrong_clocks_are_counted_in_the_masters_seconds(
+    server: SlowServer, cluster: Cluster
+) -> None:
+    master = cluster.master(
+        "-H", server.url, "-u", "4", "-r", "50", "--lamb", "10", "--iter", "200", "-s", "5", "--expect-workers", "2"
+    )  # fmt: skip
+    cluster.worker_with_clock(5)
+    cluster.worker_with_clock(-10)
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    samples, totals = ended.load(), ended.totals()
+    assert sum(sample.offered for sample in samples) == totals.offered == 200
+    assert sum(sample.completed for sample in samples) == totals.completed
+    (run,) = ended.runs()
+    assert run.end is not None
+    assert run.start.replace(microsecond=0) <= samples[0].timestamp <= samples[-1].timestamp <= run.end
+    steady = [sample.users for sample in samples if sample.offered][1:-1]
+    assert steady.count(4) >= len(steady) - 1, (
+        "both workers are in each second, but for one at which users were spawned"
+    )
+    assert re.search(r"is 5\.\d s ahead of ours|is 4\.9 s ahead of ours", ended.output)
+    assert re.search(r"is (10\.\d|9\.9) s behind ours", ended.output)
 
 
 def test_a_worker_whose_master_does_not_know_the_plugin_says_so(tmp_path: Path, cluster: Cluster) -> None:
