@@ -7,31 +7,25 @@ from __future__ import annotations
 
 import logging
 import os
-import platform
-import secrets
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import gevent
-import locust
 from gevent.event import Event
 from locust.stats import console_logger
 
-from swarm_ext import __version__, report_process, summary
-from swarm_ext.arrivals import schedule_hash
-from swarm_ext.cadvisor import without_credentials
+from swarm_ext import report_process, summary
 from swarm_ext.conductor import Conductor
 from swarm_ext.errors import UserError
 from swarm_ext.model import Run
 from swarm_ext.observation import Observation
-from swarm_ext.preflight import arrival_record, check_host, check_users
+from swarm_ext.preflight import check_host, check_users
 from swarm_ext.replicas import InitialReplicas
-from swarm_ext.run_id import new_run_id
+from swarm_ext.run_record import new_run
 from swarm_ext.sampler import static_nodes
 from swarm_ext.scaling import noise_warning
 from swarm_ext.scaling_plan import plan
-from swarm_ext.settings import options_of, settings, shown
+from swarm_ext.settings import options_of, settings
 from swarm_ext.store import DEFAULT_STORE, open_store
 from swarm_ext.swarm.local_swarm import LocalSwarm, cores_warning
 
@@ -175,7 +169,7 @@ class Bench:
             sample_interval_seconds=chosen.sample_interval,
         )
         self._conductor = Conductor(
-            self._new_run(chosen),
+            new_run(self.environment, chosen, self.swarm),
             chosen,
             self._load,
             observation,
@@ -195,35 +189,6 @@ class Bench:
             nodes = static_nodes(chosen.cadvisor)
             return lambda: nodes
         return None if self.swarm is None else self.swarm.nodes
-
-    def _new_run(self, chosen: Settings) -> Run:
-        start = datetime.now(UTC)
-        seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
-        record, process = arrival_record(self.environment.user_classes, chosen)
-        options = options_of(self.environment)
-        locusts = {"users": options.num_users, "spawn_rate": options.spawn_rate, "run_time": options.run_time}
-        return Run(
-            id=new_run_id(start),
-            start=start,
-            host=without_credentials(self.environment.host or "") or None,
-            locustfile=self.environment.locustfile,
-            swarm=None if self.swarm is None else self.swarm.kind,
-            service=None if self.swarm is None else chosen.service,
-            arrival_process=record,
-            seed=seed,
-            schedule_hash=None if process is None else schedule_hash(process, seed),
-            options={
-                **shown(chosen),
-                **{name: value for name, value in locusts.items() if value is not None},
-            },
-            tags=chosen.run_tags or {},
-            versions={
-                "swarm-ext": __version__,
-                "locust": locust.__version__,
-                "gevent": gevent.__version__,
-                "python": platform.python_version(),
-            },
-        )
 
     def _warn_of_noise(self, run: Run, scaling: ScalingPlan) -> None:
         rate, users = run.arrival_process and run.arrival_process.rate, options_of(self.environment).num_users

@@ -1,0 +1,53 @@
+"""A run as it is known when it begins: who asked for what, with which seed and versions. No credentials."""
+
+from __future__ import annotations
+
+import platform
+import secrets
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import gevent
+import locust
+
+from swarm_ext import __version__
+from swarm_ext.arrivals import schedule_hash
+from swarm_ext.cadvisor import without_credentials
+from swarm_ext.model import Run
+from swarm_ext.preflight import arrival_record
+from swarm_ext.run_id import new_run_id
+from swarm_ext.settings import options_of, shown
+
+if TYPE_CHECKING:
+    from locust.env import Environment
+
+    from swarm_ext.settings import Settings
+    from swarm_ext.swarm import Swarm
+
+
+def new_run(environment: Environment, chosen: Settings, swarm: Swarm | None) -> Run:
+    """Return the record of a run that begins now; without --seed it gets one by chance."""
+    start = datetime.now(UTC)
+    seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
+    record, process = arrival_record(environment.user_classes, chosen)
+    options = options_of(environment)
+    locusts = {"users": options.num_users, "spawn_rate": options.spawn_rate, "run_time": options.run_time}
+    return Run(
+        id=new_run_id(start),
+        start=start,
+        host=without_credentials(environment.host or "") or None,
+        locustfile=environment.locustfile,
+        swarm=None if swarm is None else swarm.kind,
+        service=None if swarm is None else chosen.service,
+        arrival_process=record,
+        seed=seed,
+        schedule_hash=None if process is None else schedule_hash(process, seed),
+        options={**shown(chosen), **{name: value for name, value in locusts.items() if value is not None}},
+        tags=chosen.run_tags or {},
+        versions={
+            "swarm-ext": __version__,
+            "locust": locust.__version__,
+            "gevent": gevent.__version__,
+            "python": platform.python_version(),
+        },
+    )
