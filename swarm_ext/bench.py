@@ -17,7 +17,6 @@ from locust.stats import console_logger
 from swarm_ext import report_process, summary
 from swarm_ext.conductor import Conductor
 from swarm_ext.errors import UserError
-from swarm_ext.model import Run
 from swarm_ext.observation import Observation
 from swarm_ext.preflight import check_host, check_users
 from swarm_ext.replicas import InitialReplicas
@@ -36,7 +35,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from swarm_ext.load_source import LoadSource
-    from swarm_ext.model import Node
+    from swarm_ext.model import Node, Run
     from swarm_ext.scaling import ScalingPlan
     from swarm_ext.settings import Settings
     from swarm_ext.store import Store
