@@ -42,7 +42,11 @@ class InitialReplicas:
                 self._swarm.scale(self._service, replicas)
             self._wait(self._swarm, replicas)
         except SwarmError as error:
+            self.restore()
             raise UserError(f"--initial-replicas {replicas}: {error}") from None
+        except BaseException:
+            self.restore()
+            raise
 
     def _wait(self, swarm: Swarm, replicas: int) -> None:
         deadline = time.monotonic() + READY_SECONDS
