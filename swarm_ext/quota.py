@@ -5,7 +5,8 @@ when half of it is gone, so that an arrival seldom waits for one. In one process
 
 A worker that is silent is lost, and what it held is dealt to others. It may only have been stopped for a while, and go on:
 so a lease lapses in a process that has not run for `LAPSE_SECONDS` (Gray and Cheriton, "Leases", SOSP 1989), and what such a
-worker had made and not told yet is taken from what is left to deal. The total misses N only if nothing is left by then.
+worker had made and not told yet is taken from what is left to deal, and if that is too little, from what others hold. The
+total exceeds N only if they have made it by then.
 """
 
 from __future__ import annotations

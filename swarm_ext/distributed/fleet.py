@@ -149,6 +149,9 @@ class Fleet:
             self._find(worker)
         for worker in self._members - alive - set(self._finals):
             self._lose(worker)
+        if self._ledger is not None and self._ledger.left < 0 and self._assignment is not None:
+            for worker in alive:
+                self._send(wire.RECALL, wire.Recall(run_id=self._assignment.id), worker)
 
     def _lose(self, worker: str) -> None:
         if worker not in self._lost_at:

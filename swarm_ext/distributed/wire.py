@@ -25,7 +25,7 @@ RUN_KEY = "swarm_ext_run"
 
 HELLO, WELCOME, REFUSED = "swarm_ext.hello", "swarm_ext.welcome", "swarm_ext.refused"
 LOAD, FINAL = "swarm_ext.load", "swarm_ext.final"
-LEASE, GRANT = "swarm_ext.lease", "swarm_ext.grant"
+LEASE, GRANT, RECALL = "swarm_ext.lease", "swarm_ext.grant", "swarm_ext.recall"
 DRAIN, STOP_TEST = "swarm_ext.drain", "swarm_ext.stop_test"
 
 
@@ -74,6 +74,12 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     run_id: str
     arrivals: int
     exhausted: bool
+
+
+class Recall(msgspec.Struct, frozen=True, kw_only=True):
+    """Master to every worker: too many were dealt, give back what you have."""
+
+    run_id: str
 
 
 class Drain(msgspec.Struct, frozen=True, kw_only=True):

@@ -48,6 +48,7 @@ class Worker:
         runner.register_message(wire.WELCOME, self._on_welcome)
         runner.register_message(wire.REFUSED, self._on_refused)
         runner.register_message(wire.GRANT, self._on_grant)
+        runner.register_message(wire.RECALL, self._on_recall)
         runner.register_message(wire.DRAIN, self._on_drain, concurrent=True)
         generator.on_stop_test = self._on_stop_test
         generator.on_no_streams = self._give_back
@@ -140,6 +141,10 @@ class Worker:
             self._generator.stop_scheduling()
         else:
             self._generator.resume_scheduling()
+
+    def _on_recall(self, msg: Message, **_: Any) -> None:
+        if wire.decode(msg.data, wire.Recall).run_id == self._run_id:
+            self._give_back()
 
     def _on_stop_test(self, reason: str) -> None:
         self._send(wire.STOP_TEST, wire.StopRequest(run_id=self._run_id, reason=reason))

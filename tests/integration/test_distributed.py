@@ -153,6 +153,12 @@ def test_after_a_worker_is_killed_the_others_make_up_for_it(server: SlowServer, 
     assert rates[-2] == 40, "the rate is back"
 
 
+def wait_for_arrivals(server: SlowServer, count: int) -> None:
+    deadline = time.monotonic() + 60
+    while len(server.arrivals()) < count and time.monotonic() < deadline:
+        time.sleep(0.05)
+
+
 def test_a_worker_that_stands_still_for_a_while_makes_no_arrival_too_many(
     server: SlowServer, cluster: Cluster
 ) -> None:
@@ -162,7 +168,7 @@ def test_a_worker_that_stands_still_for_a_while_makes_no_arrival_too_many(
     cluster.worker()
     paused = cluster.worker()
     master.wait_for("All users spawned")
-    master.wait_for(r"offered \d+/s")
+    wait_for_arrivals(server, 150)
     paused.process.send_signal(signal.SIGSTOP)
     try:
         master.wait_for("was lost")
