@@ -159,8 +159,9 @@ def wait_for_arrivals(server: SlowServer, count: int) -> None:
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("already", [150, 540], ids=["half-way", "near the end, when all is dealt"])
 def test_a_worker_that_stands_still_for_a_while_makes_no_arrival_too_many(
-    server: SlowServer, cluster: Cluster
+    server: SlowServer, cluster: Cluster, already: int
 ) -> None:
     master = cluster.master(
         "-H", server.url, "-u", "4", "-r", "50", "--lamb", "25", "--iter", "800", "-s", "5", "--expect-workers", "2"
@@ -168,7 +169,7 @@ def test_a_worker_that_stands_still_for_a_while_makes_no_arrival_too_many(
     cluster.worker()
     paused = cluster.worker()
     master.wait_for("All users spawned")
-    wait_for_arrivals(server, 150)
+    wait_for_arrivals(server, already)
     paused.process.send_signal(signal.SIGSTOP)
     try:
         master.wait_for("was lost")
