@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from gevent import Greenlet
 
     from swarm_ext.load_source import LoadSource
-    from swarm_ext.model import Phase
+    from swarm_ext.model import LoadSample, Phase
     from swarm_ext.observation import Observation
     from swarm_ext.settings import Settings
 
@@ -129,7 +129,9 @@ class Conductor:
                 self._end_from_inside("")
 
     def _emit(self, now: float, awaited: list[str]) -> None:
-        samples = self._merger.samples(now, awaited, self._phase)
+        self._hand_over(self._merger.samples(now, awaited, self._phase))
+
+    def _hand_over(self, samples: list[LoadSample]) -> None:
         if samples:
             self._observation.load_samples(samples)
 
@@ -184,7 +186,7 @@ class Conductor:
     def _conclude(self, status: ExitStatus) -> None:
         if self._ticker is not None:
             self._ticker.kill()
-        self._emit(self._now() + 1, [])
+        self._hand_over(self._merger.rest(self._now(), self._phase))
         totals = self._merger.totals()
         self.run = msgspec.structs.replace(
             self.run,

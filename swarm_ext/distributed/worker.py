@@ -86,11 +86,12 @@ class Worker:
     # a run
 
     def _on_test_start(self, **_: Any) -> None:
-        raw = vars(options_of(self._environment)).get(wire.RUN_KEY)
+        # taken out, so that users who come without a run of their own (after its end) are not given the last one
+        raw = vars(options_of(self._environment)).pop(wire.RUN_KEY, None)
         if raw is None:
-            logger.error(
-                "The master's locustfile does not import swarm_ext.plugin: this worker's load is not counted"
-            )
+            logger.error("This worker was given users without a run, so it makes no load: the run has ended, "
+                         "or the master's locustfile does not import swarm_ext.plugin")  # fmt: skip
+            self._generator.drain(0)
             return
         try:
             run = msgspec.convert(raw, wire.Assignment)
@@ -100,6 +101,7 @@ class Worker:
         ) as error:  # the master has checked the same options: only a mixed installation comes here
             logger.error("%s", error)  # noqa: TRY400 - a person's mistake needs no traceback
             self._environment.process_exit_code = 2
+            self._generator.drain(0)
             return
         first, stride = run.streams.get(self._runner.client_id, (0, 1))
         self._run_id = run.id
@@ -166,6 +168,7 @@ class Worker:
             if self._final_sent:
                 return
             self._final_sent = True
+            vars(options_of(self._environment)).pop(wire.RUN_KEY, None)  # every spawn message brought it anew
             if self._reporter is not None:
                 self._reporter.kill(block=False)
                 self._reporter = None
