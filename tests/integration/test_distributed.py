@@ -107,15 +107,15 @@ def test_a_worker_with_another_locustfile_is_refused_with_the_reason(
 
 
 def test_a_worker_that_joins_during_the_run_takes_its_share(server: SlowServer, cluster: Cluster) -> None:
-    master = cluster.master(
-        "-H", server.url, "-u", "4", "-r", "50", "--lamb", "10", "--iter", "300", "-s", "5"
-    )
+    # at 40 arrivals/s the run lasts for 15 s: time enough to join it, also on a slow machine
+    options = ("-u", "4", "-r", "50", "--lamb", "10", "--iter", "600", "-s", "5")
+    master = cluster.master("-H", server.url, *options)
     cluster.worker()
-    master.wait_for(r"offered \d+/s")
+    master.wait_for("All users spawned")
     late = cluster.worker()
     ended = master.end()
     assert ended.code == 0, ended.output
-    assert ended.totals().offered == len(server.arrivals()) == 300
+    assert ended.totals().offered == len(server.arrivals()) == 600
     assert "refused" not in late.output
     assert "reported as ready. 2 workers connected" in ended.output
 
