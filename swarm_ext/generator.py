@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+import gevent
 import msgspec
 from gevent.event import Event
 from gevent.pool import Group
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
 
 KILL_SECONDS = 2.0
 """How long abandoned arrivals may take to notice that they were killed."""
+
+
+IDLE_SECONDS = 0.05
+"""How long a stream rests at least that has nothing to offer."""
 
 
 class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
@@ -116,7 +121,7 @@ class Stream:
 
 
 class Generator:
-    """Everything that this process generates, one run after the other."""
+    """Everything that this process generates, one run after the other. Outside a run it generates nothing."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
@@ -126,6 +131,8 @@ class Generator:
         self._flying = Group()
         self._resumed = Event()
         self._reset(RunInfo(id="", seed=0), None, Lease())
+        self._drained = True
+        self.scheduling = False
 
     def _reset(self, info: RunInfo, chosen: Settings | None, lease: Lease) -> None:
         self._settings = chosen
@@ -146,6 +153,7 @@ class Generator:
         """Begin a run: count from zero. What an earlier run left in flight is abandoned."""
         self.drain(0)
         self._reset(info, chosen, lease)
+        self._resumed.set()  # users may be there already: Locust gives them to a worker before its set-up has ended
 
     @property
     def settings(self) -> Settings:
@@ -244,7 +252,8 @@ class Generator:
             self._resumed.set()
 
     def wait_until_resumed(self) -> None:
-        """Wait, for good unless `resume_scheduling` is called: Locust ends the wait by removing the user."""
+        """Wait until there is something to offer again: for good, mostly, and Locust removes the user meanwhile."""
+        gevent.sleep(IDLE_SECONDS)
         self._resumed.wait()
 
     def drain(self, timeout_seconds: float) -> None:
@@ -277,20 +286,22 @@ class Generator:
 
 
 _generators: WeakKeyDictionary[Environment, Generator] = WeakKeyDictionary()
+_plugins: list[str] = []
 
 
-def attach(environment: Environment) -> Generator:
-    """Make the generator of an environment, at its `init`."""
-    generator = _generators[environment] = Generator(environment)
-    return generator
+def provide(plugin: str) -> None:
+    """Let every environment have a generator; `plugin` is the module that wires it to Locust."""
+    _plugins.append(plugin)
 
 
 def generator_of(environment: Environment) -> Generator:
     """Return the generator of an environment; end Locust, by StopTest, if the plugin was not imported."""
-    try:
+    if environment in _generators:
         return _generators[environment]
-    except KeyError:
+    if not _plugins:
         environment.process_exit_code = 2
         raise StopTest(
             "swarm_ext's users need its plugin: add the line `import swarm_ext.plugin` to the locustfile"
-        ) from None
+        )
+    generator = _generators[environment] = Generator(environment)
+    return generator

@@ -19,9 +19,11 @@ from swarm_ext.bench import Bench
 from swarm_ext.distributed.fleet import Fleet
 from swarm_ext.distributed.worker import Worker
 from swarm_ext.errors import UserError
+from swarm_ext.generator import RunInfo
 from swarm_ext.load_source import LocalLoad
 from swarm_ext.options import add_options
-from swarm_ext.settings import check_after_parsing, options_of
+from swarm_ext.quota import Lease
+from swarm_ext.settings import check_after_parsing, options_of, settings
 from swarm_ext.store import StoreError
 from swarm_ext.swarm import SwarmError
 
@@ -40,8 +42,10 @@ def _add_options(parser: LocustArgumentParser, **_: Any) -> None:
 
 
 def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None = None, **_: Any) -> None:
-    own = generator.attach(environment)
+    own = generator.generator_of(environment)
     if runner is None:
+        chosen = settings(environment.parsed_options)
+        own.begin(RunInfo(id="debugging", seed=chosen.seed or 0), chosen, Lease())
         return  # one user, run by hand for debugging: it generates, and nothing watches
     if environment.parsed_options is None:
         logger.error(
@@ -98,5 +102,6 @@ def _leave(bench: Bench) -> None:
 
 
 signals.say_interrupted_in_one_line()
+generator.provide(__name__)
 events.init_command_line_parser.add_listener(_add_options)
 events.init.add_listener(_wire)

@@ -10,6 +10,7 @@ import gevent
 import msgspec
 from gevent.event import Event
 from gevent.lock import BoundedSemaphore
+from locust.runners import STATE_INIT
 
 from swarm_ext.distributed import wire
 from swarm_ext.errors import UserError
@@ -55,6 +56,8 @@ class Worker:
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.quitting.add_listener(self._on_test_stopping)
+        if runner.worker_state != STATE_INIT:
+            self._on_test_start()  # the first users came while this was still being set up
         gevent.spawn(self._introduce)
 
     # before a run
