@@ -1,7 +1,7 @@
 """One run, from its beginning to its end, on the master or in the local process.
 
-Locust's hooks only signal and wait. What happens in a run happens in greenlets of the run's own, so that Locust, which may kill
-the greenlet that fires a hook, cannot leave a run half begun or half ended. `end` may be called by anybody and often:
+Locust's hooks only signal and wait. What happens in a run happens in greenlets of the run's own, so that Locust, which
+may kill the greenlet that fires a hook, cannot leave a run half ended. `stop_load` may be called by anybody and often:
 
     begin → (load) → drain → settle → last samples → replicas put back → run stored → summary, report
 """
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 TICK_SECONDS = 0.25
-FLUSH_SECONDS = 15.0
 UNLIMITED_DRAIN_SECONDS = 30.0
 """How long a run that ends by itself waits for what is in flight when there is no --stop-timeout."""
 
