@@ -163,22 +163,12 @@ class Generator:
         return self._settings
 
     @property
-    def in_flight(self) -> int:
-        """How many arrivals are under way."""
-        return len(self._arrivals)
-
-    @property
     def rate(self) -> float | None:
         """The sum of the streams' arrival rates [1/s]; None when none of them has a process (closed-loop load)."""
         if not self.scheduling:
             return 0.0
         closed_loop = self._streams and not any(stream.process is not None for stream in self._streams)
         return None if closed_loop else self.open_rate
-
-    @property
-    def stream_count(self) -> int:
-        """How many streams are open."""
-        return len(self._streams)
 
     @property
     def measured_rate(self) -> float:
