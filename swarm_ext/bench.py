@@ -26,7 +26,7 @@ from swarm_ext.scaling import noise_warning
 from swarm_ext.scaling_plan import plan
 from swarm_ext.settings import options_of, settings
 from swarm_ext.store import DEFAULT_STORE, open_store
-from swarm_ext.swarm.local_swarm import LocalSwarm, cores_warning
+from swarm_ext.swarm.local_swarm import DEFAULT_SERVICE, LocalSwarm, cores_warning
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -108,15 +108,19 @@ class Bench:
                 f"--host {self.environment.host} and --swarm local contradict each other: the embedded swarm is the host; "
                 "leave one of them out"
             )
+        if chosen.service != DEFAULT_SERVICE:
+            raise UserError(
+                f"--service {chosen.service!r} is unknown: the embedded swarm's only service is {DEFAULT_SERVICE!r}; "
+                "leave --service out"
+            )
         scaled = chosen.autoscale != "off"
         replicas = chosen.initial_replicas or chosen.min_replicas or (1 if scaled else DEFAULT_LOCAL_REPLICAS)
         most = chosen.max_replicas or DEFAULT_MAX_REPLICAS if scaled else replicas
         warning = cores_warning(max(replicas, most), chosen.local_cpu_limit, os.cpu_count() or 1)
         if warning is not None:
             logger.warning("%s", warning)
-        logger.info("Starting the embedded swarm: %d × %s", replicas, chosen.service)
+        logger.info("Starting the embedded swarm: %d × %s", replicas, DEFAULT_SERVICE)
         swarm = LocalSwarm(
-            service=chosen.service,
             replicas=replicas,
             cpu_limit_cores=chosen.local_cpu_limit,
             concurrency=chosen.local_concurrency,

@@ -41,6 +41,10 @@ OPTIONS = [
     (("--swarm", "local", "--autoscale", "target-utilisation", "--target", "60"), "is above 1"),
     (("--swarm", "local", "--autoscale", "target-rate"), "needs --target"),
     (("--report", "nowhere/report.html"), "there is no folder"),
+    (
+        ("--swarm", "local", "--service", "shop"),
+        "--service 'shop' is unknown: the embedded swarm's only service is 'web'",
+    ),
 ]
 """Options, and words that the one line must have."""
 
