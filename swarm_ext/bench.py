@@ -23,7 +23,7 @@ from swarm_ext.replicas import InitialReplicas
 from swarm_ext.run_record import new_run
 from swarm_ext.sampler import static_nodes
 from swarm_ext.scaling import noise_warning
-from swarm_ext.scaling_plan import plan
+from swarm_ext.scaling_plan import DEFAULT_BOUNDS, plan
 from swarm_ext.settings import options_of, settings
 from swarm_ext.store import DEFAULT_STORE, open_store
 from swarm_ext.swarm.local_swarm import DEFAULT_SERVICE, LocalSwarm, cores_warning
@@ -48,7 +48,6 @@ END_SECONDS = 240.0
 
 PROGRESS_SECONDS = 5.0
 DEFAULT_LOCAL_REPLICAS = 2
-DEFAULT_MAX_REPLICAS = 4
 
 
 class Bench:
@@ -115,7 +114,7 @@ class Bench:
             )
         scaled = chosen.autoscale != "off"
         replicas = chosen.initial_replicas or chosen.min_replicas or (1 if scaled else DEFAULT_LOCAL_REPLICAS)
-        most = chosen.max_replicas or DEFAULT_MAX_REPLICAS if scaled else replicas
+        most = chosen.max_replicas or DEFAULT_BOUNDS.maximum if scaled else replicas
         warning = cores_warning(max(replicas, most), chosen.local_cpu_limit, os.cpu_count() or 1)
         if warning is not None:
             logger.warning("%s", warning)

@@ -99,9 +99,8 @@ class Worker:
         try:
             run = msgspec.convert(raw, wire.Assignment)
             chosen = settings(options_of(self._environment))
-        except (
-            UserError
-        ) as error:  # the master has checked the same options: only a mixed installation comes here
+        except UserError as error:
+            # the master has checked the same options: only a mixed installation comes here
             logger.error("%s", error)  # noqa: TRY400 - a person's mistake needs no traceback
             self._environment.process_exit_code = 2
             self._generator.drain(0)
