@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from swarm_ext.model import Record, Run, Totals
+    from tests.integration.bed.network import Host
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCUSTFILES = ROOT / "locustfiles"
@@ -97,10 +98,18 @@ class Ended:
 
 
 class LocustProcess:
-    """A running Locust. Its own process group, so that a signal can go to all of it, as Ctrl-C in a terminal does."""
+    """A running Locust, on a host of a test bed if one is given.
+
+    Its own process group, so that a signal can go to all of it, as Ctrl-C in a terminal does.
+    """
 
     def __init__(
-        self, folder: Path, locustfile: Path, *options: str, environment: dict[str, str] | None = None
+        self,
+        folder: Path,
+        locustfile: Path,
+        *options: str,
+        environment: dict[str, str] | None = None,
+        host: Host | None = None,
     ) -> None:
         self.store = folder / "runs.db"
         self._log = folder / f"locust-{time.monotonic_ns()}.log"
@@ -110,7 +119,7 @@ class LocustProcess:
             command += ["--master-bind-port", port, "--master-port", port]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*command, *options],
+                host.command(*command, *options) if host else [*command, *options],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
