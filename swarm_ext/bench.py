@@ -6,7 +6,6 @@ It is opened at Locust's `init`, where everything that a run needs is checked be
 from __future__ import annotations
 
 import logging
-import os
 import time
 from typing import TYPE_CHECKING
 
@@ -16,17 +15,16 @@ from locust.stats import console_logger
 
 from swarm_ext import report_process, summary
 from swarm_ext.conductor import Conductor
-from swarm_ext.errors import UserError
 from swarm_ext.observation import Observation
 from swarm_ext.preflight import check_host, check_users
 from swarm_ext.replicas import InitialReplicas
 from swarm_ext.run_record import new_run
 from swarm_ext.sampler import static_nodes
 from swarm_ext.scaling import noise_warning
-from swarm_ext.scaling_plan import DEFAULT_BOUNDS, plan
+from swarm_ext.scaling_plan import plan
 from swarm_ext.settings import options_of, settings
 from swarm_ext.store import DEFAULT_STORE, open_store
-from swarm_ext.swarm.local_swarm import DEFAULT_SERVICE, LocalSwarm, cores_warning
+from swarm_ext.swarm_opening import open_swarm, service_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -47,7 +45,6 @@ END_SECONDS = 240.0
 """How long the process waits at most, beyond the settle phase, for its last run to be stored and reported."""
 
 PROGRESS_SECONDS = 5.0
-DEFAULT_LOCAL_REPLICAS = 2
 
 
 class Bench:
@@ -60,6 +57,7 @@ class Bench:
         options_of(environment).store = DEFAULT_STORE  # neither workers nor the page need to know it
         self._store: Store | None = None
         self.swarm: Swarm | None = None
+        self._service = ""
         self._initial: InitialReplicas | None = None
         self._conductor: Conductor | None = None
         self._progress: Greenlet | None = None
@@ -75,15 +73,16 @@ class Bench:
         chosen = self.settings()
         if not options_of(self.environment).class_picker:
             self.check_locustfile(chosen)
-        if chosen.swarm == "none" and self._starts_by_itself:
+        if chosen.swarm != "local" and self._starts_by_itself:
             check_host(self.environment.user_classes, self.environment.host)
         if chosen.report is not None:
             report_process.check_installed()
         self._store = open_store(self._store_uri)
-        if chosen.swarm == "local":
-            self.swarm = self._start_local(chosen)
+        self.swarm = open_swarm(self.environment, chosen)
+        if self.swarm is not None:
+            self._service = service_name(self.swarm, chosen)
         self.plan(chosen)
-        self._initial = InitialReplicas(self.swarm, chosen.service)
+        self._initial = InitialReplicas(self.swarm, self._service)
         if self._starts_by_itself:
             self._initial.prepare(chosen.initial_replicas)  # before -t begins to count
 
@@ -98,36 +97,8 @@ class Bench:
 
     def plan(self, chosen: Settings) -> ScalingPlan | None:
         """Return what the autoscaler shall do in a run; raise UserError if it cannot."""
-        service = None if self.swarm is None else self.swarm.service(chosen.service)
+        service = None if self.swarm is None else self.swarm.service(self._service)
         return plan(chosen, service)
-
-    def _start_local(self, chosen: Settings) -> Swarm:
-        if self.environment.host:
-            raise UserError(
-                f"--host {self.environment.host} and --swarm local contradict each other: the embedded swarm is the host; "
-                "leave one of them out"
-            )
-        if chosen.service != DEFAULT_SERVICE:
-            raise UserError(
-                f"--service {chosen.service!r} is unknown: the embedded swarm's only service is {DEFAULT_SERVICE!r}; "
-                "leave --service out"
-            )
-        scaled = chosen.autoscale != "off"
-        replicas = chosen.initial_replicas or chosen.min_replicas or (1 if scaled else DEFAULT_LOCAL_REPLICAS)
-        most = chosen.max_replicas or DEFAULT_BOUNDS.maximum if scaled else replicas
-        warning = cores_warning(max(replicas, most), chosen.local_cpu_limit, os.cpu_count() or 1)
-        if warning is not None:
-            logger.warning("%s", warning)
-        logger.info("Starting the embedded swarm: %d × %s", replicas, DEFAULT_SERVICE)
-        swarm = LocalSwarm(
-            replicas=replicas,
-            cpu_limit_cores=chosen.local_cpu_limit,
-            concurrency=chosen.local_concurrency,
-            startup_seconds=chosen.local_startup_seconds,
-        )
-        self.environment.host = options_of(self.environment).host = swarm.url
-        logger.info("The embedded swarm answers at %s%s", swarm.url, chosen.path)
-        return swarm
 
     @property
     def _starts_by_itself(self) -> bool:
@@ -167,11 +138,11 @@ class Bench:
             nodes=self._nodes(chosen),
             swarm=self.swarm,
             plan=scaling,
-            service=chosen.service,
+            service=self._service,
             sample_interval_seconds=chosen.sample_interval,
         )
         self._conductor = Conductor(
-            new_run(self.environment, chosen, self.swarm),
+            new_run(self.environment, chosen, self.swarm, self._service),
             chosen,
             self._load,
             observation,

@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, urlsplit
 import requests
 import urllib3
 
+from swarm_ext.causes import causes
 from swarm_ext.sampling.cadvisor_wire import (
     WireError,
     decode_container,
@@ -247,20 +248,9 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 
 
 def _why(error: BaseException, timeout_seconds: tuple[float, float]) -> str:
-    causes = _causes(error)
+    beneath = causes(error)
     connect_seconds, read_seconds = timeout_seconds
     for kinds, reason in _REASONS:
-        if any(isinstance(cause, kinds) for cause in causes):
+        if any(isinstance(cause, kinds) for cause in beneath):
             return reason.format(connect=connect_seconds, read=read_seconds)
-    return " ".join(str(causes[-1]).split()) or type(error).__name__
-
-
-def _causes(error: BaseException) -> list[BaseException]:
-    """Return the error and what it wraps, outermost first: requests wraps urllib3, which wraps the socket's own."""
-    found: list[BaseException] = [error]
-    for cause in found:  # grows while it is walked
-        if len(found) > 16:
-            break
-        inner = [cause.__cause__, cause.__context__, getattr(cause, "reason", None), *cause.args]
-        found += [each for each in inner if isinstance(each, BaseException) and each not in found]
-    return found
+    return " ".join(str(beneath[-1]).split()) or type(error).__name__

@@ -142,10 +142,12 @@ class ServiceState(msgspec.Struct, frozen=True, kw_only=True):
     """A service as its swarm reports it now.
 
     `running` counts tasks whose desired and actual state are running, `ready` those of them that serve, `pending` those
-    that should run and do not yet. Limits and reservations are of one replica, None where there is none.
+    that should run and do not yet. Limits and reservations are of one replica, None where there is none. A `global`
+    service has one replica for each node, and cannot be scaled.
     """
 
     name: str
+    mode: Literal["replicated", "global"] = "replicated"
     desired: int
     running: int
     ready: int

@@ -74,6 +74,15 @@ def count(text: str) -> int:
     return _at_least(1, text, "give a whole number, 1 or more, such as 500")
 
 
+def port(text: str) -> int:
+    """Return the number of a TCP port."""
+    rule = "give a port's number, 1 to 65535, such as 70"
+    number = _whole(text, rule)
+    if not 1 <= number <= 65535:
+        raise ArgumentTypeError(f"{text!r} is out of range: {rule}")
+    return number
+
+
 def seed(text: str) -> int:
     """Return a whole number, 0 or more."""
     return _at_least(0, text, "give a whole number, 0 or more, such as 42")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from configargparse import ArgumentParser
 
 AUTOSCALE = ("off", "target-utilisation", "target-rate", "threshold")
-SWARMS = ("none", "local")
+SWARMS = ("none", "local", "docker")
 ENVIRONMENT = "Each option below is an environment variable, too: SWARM_EXT_LAMB for --lamb, and so on."
 
 
@@ -116,10 +116,16 @@ SWARM_OPTIONS = (
         default="none",
         choices=SWARMS,
         on_page=False,
-        help="where the service runs: none (not known to us) or local (start it here, as processes)",
+        help="where the service runs: none (not known to us), docker (a swarm whose manager DOCKER_HOST leads to) or "
+        "local (start it here, as processes)",
     ),
     Option(
-        name="service", parse=str, default="web", metavar="NAME", on_page=False, help="the service under load"
+        name="service",
+        parse=str,
+        default="web",
+        metavar="NAME",
+        on_page=False,
+        help="the service under load; in a Docker swarm its stack's name may be left out where that is unambiguous",
     ),
     Option(
         name="initial-replicas",
@@ -174,6 +180,14 @@ OBSERVE_OPTIONS = (
         metavar="URL,…",
         on_page=False,
         help="sample these cAdvisors instead of the swarm's own nodes",
+    ),
+    Option(
+        name="cadvisor-port",
+        parse=t.port,
+        default=70,
+        metavar="PORT",
+        on_page=False,
+        help="--swarm docker: the port on which each node's cAdvisor answers",
     ),
     Option(
         name="sample-interval",

@@ -57,7 +57,8 @@ def check_host(user_classes: Sequence[type[User]], host: str | None) -> None:
         target = host or user_class.host
         if not target:
             raise UserError(
-                f"{user_class.__name__} has no host: give -H http://…, --url http://…, or --swarm local"
+                f"{user_class.__name__} has no host: give -H http://… or --url http://… (a node's address, for a service "
+                "that a Docker swarm publishes), or --swarm local"
             )
         try:
             option_types.url(target)

@@ -12,6 +12,7 @@ from swarm_ext.errors import UserError
 from swarm_ext.swarm import SwarmError
 
 if TYPE_CHECKING:
+    from swarm_ext.model import ServiceState
     from swarm_ext.swarm import Swarm
 
 logger = logging.getLogger(__name__)
@@ -54,7 +55,7 @@ class InitialReplicas:
             if time.monotonic() > deadline:
                 raise UserError(
                     f"--initial-replicas {replicas}: only {state.ready} of {self._service} were ready after "
-                    f"{READY_SECONDS:g} s; see why its tasks do not start, or ask for fewer"
+                    f"{READY_SECONDS:g} s ({_why(state)}); remedy that, or ask for fewer"
                 )
             gevent.sleep(POLL_SECONDS)
 
@@ -73,3 +74,9 @@ class InitialReplicas:
                 found,
                 error,
             )
+
+
+def _why(state: ServiceState) -> str:
+    """Return what the swarm says of the tasks that do not run."""
+    errors = sorted({task.error for task in state.tasks if task.error})
+    return "; ".join(errors) or "the swarm gives no reason"

@@ -25,8 +25,11 @@ if TYPE_CHECKING:
     from swarm_ext.swarm import Swarm
 
 
-def new_run(environment: Environment, chosen: Settings, swarm: Swarm | None) -> Run:
-    """Return the record of a run that begins now; without --seed it gets one by chance."""
+def new_run(environment: Environment, chosen: Settings, swarm: Swarm | None, service: str) -> Run:
+    """Return the record of a run that begins now; without --seed it gets one by chance.
+
+    `service` is the full name of the service under load, which is not known without a swarm.
+    """
     start = datetime.now(UTC)
     seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
     record, process = arrival_record(environment.user_classes, chosen)
@@ -38,7 +41,7 @@ def new_run(environment: Environment, chosen: Settings, swarm: Swarm | None) -> 
         host=without_credentials(environment.host or "") or None,
         locustfile=environment.locustfile,
         swarm=None if swarm is None else swarm.kind,
-        service=None if swarm is None else chosen.service,
+        service=None if swarm is None else service,
         arrival_process=record,
         seed=seed,
         schedule_hash=None if process is None else schedule_hash(process, seed),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from swarm_ext.errors import UserError
 from swarm_ext.scaling import Bounds, ScalingPlan, TargetRate, TargetUtilisation, Threshold, bounds_from
 
 if TYPE_CHECKING:
@@ -21,10 +22,15 @@ def plan(chosen: Settings, service: ServiceState | None) -> ScalingPlan | None:
     """Return the plan, checked against the service; None without autoscaling. Raise UserError if it cannot work."""
     if service is None or chosen.autoscale == "off":
         return None
+    if service.mode == "global":
+        raise UserError(
+            f"--autoscale {chosen.autoscale}: service {service.name} is global, one task for each node; only a "
+            "replicated service can be scaled"
+        )
     policy = _policy(chosen)
     policy.check(service)
     return ScalingPlan(
-        service=chosen.service,
+        service=service.name,
         policy=policy,
         bounds=bounds_from(chosen.min_replicas, chosen.max_replicas, service.labels, DEFAULT_BOUNDS),
         interval_seconds=chosen.autoscale_interval,

@@ -36,7 +36,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     closed: bool
     keep_alive: bool
     max_in_flight: int
-    swarm: Literal["none", "local"]
+    swarm: Literal["none", "local", "docker"]
     service: str
     initial_replicas: int | None
     warm_up: float
@@ -45,6 +45,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     local_concurrency: int
     local_startup_seconds: float
     cadvisor: list[str] | None
+    cadvisor_port: int
     sample_interval: float
     store: str
     report: str | None
@@ -144,11 +145,11 @@ def _rules(s: Settings) -> list[tuple[bool, str]]:
         ),
         (
             s.autoscale != "off" and s.swarm == "none",
-            f"--autoscale {s.autoscale} has no swarm to scale: add --swarm local",
+            f"--autoscale {s.autoscale} has no swarm to scale: add --swarm docker or --swarm local",
         ),
         (
             s.initial_replicas is not None and s.swarm == "none",
-            f"--initial-replicas {s.initial_replicas} has no swarm to set them in: add --swarm local",
+            f"--initial-replicas {s.initial_replicas} has no swarm to set them in: add --swarm docker or --swarm local",
         ),
         (
             ratio and s.target is not None and s.target > 1,

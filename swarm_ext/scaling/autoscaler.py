@@ -20,7 +20,7 @@ from swarm_ext.scaling.observer import Observer
 from swarm_ext.scaling.ownership import Ownership
 from swarm_ext.scaling.placement import Placement
 from swarm_ext.scaling.stabilization import Stabilization
-from swarm_ext.swarm import SwarmError
+from swarm_ext.swarm import ScalingHeldError, SwarmError
 from swarm_ext.troubles import TroubleLog
 
 if TYPE_CHECKING:
@@ -182,6 +182,8 @@ class Autoscaler:
         self._ownership.asks_for(desired)
         try:
             self._swarm.scale(self._plan.service, desired)
+        except ScalingHeldError as error:
+            return structs.replace(decision, desired=before, reason=f"held: {error} (wanted {desired})")
         except Exception as error:  # noqa: BLE001 - the swarm's failures are told, not raised
             words = _in_one_line(error)
             self._applying.failed(words)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from swarm_ext.swarm import update_under_way
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -15,12 +17,6 @@ if TYPE_CHECKING:
     from swarm_ext.scaling.stabilization import Floor
 
 _SMALL_STEP = 4
-_HELD_UPDATE_STATES = {
-    "updating": "being updated",
-    "paused": "in the middle of an update",
-    "rollback_started": "being rolled back",
-    "rollback_paused": "in the middle of a rollback",
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,9 +40,8 @@ def hands_off(service: ServiceState) -> str | None:
     """Return the reason not to touch a service, whatever its load; None if there is none."""
     if service.desired == 0:
         return "disabled: the service has 0 replicas; scale it to 1 or more and it is scaled again"
-    if service.update_state in _HELD_UPDATE_STATES:
-        return f"held: the service is {_HELD_UPDATE_STATES[service.update_state]} ({service.update_state})"
-    return None
+    update = update_under_way(service.update_state)
+    return update and f"held: the service is {update}"
 
 
 def decide(recommended: Recommendation, current: int, limits: Limits) -> Verdict:
