@@ -21,16 +21,12 @@ _READY_SECONDS = 60.0
 _END_SECONDS = 40.0
 
 # A /run and a /var/lib/docker of its own make the engine look, to itself and to cAdvisor, like any machine's only one.
-# With a name server that refuses, it gives up at once to look for an image in a registry before it takes its own; it would
-# wait for about fifteen seconds, for each task.
 # Nobody answers there for the names of registries: they are refused at once, where they would be waited for else.
 _FIRST_PROCESS = """
 set -e
 hostname "$1"
 mount -t tmpfs tmpfs /run
 mkdir -p /run/docker
-echo nameserver 127.0.0.1 >/run/resolv.conf
-mount --bind /run/resolv.conf /etc/resolv.conf
 mount --bind "$2/data" /var/lib/docker
 echo nameserver 127.0.0.1 > "$2/resolv.conf"
 mount --bind "$2/resolv.conf" /etc/resolv.conf
