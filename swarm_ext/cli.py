@@ -11,14 +11,31 @@ import click
 from swarm_ext import __version__
 from swarm_ext.errors import UserError
 from swarm_ext.store import StoreError
+from swarm_ext.swarm import SwarmError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _COMMANDS = {
+    "app": ("swarm_ext.commands.app", "Run the web application on one Docker engine, without a swarm."),
+    "cadvisor": ("swarm_ext.commands.cadvisor", "Run cAdvisor on one Docker engine, without a swarm."),
+    "init": ("swarm_ext.commands.init", "Begin a project: locustfiles and stack.yml to edit."),
+    "stack": (
+        "swarm_ext.commands.stack",
+        "Deploy the service and what watches it to a swarm; show it; remove it.",
+    ),
+    "autoscale": (
+        "swarm_ext.commands.autoscale",
+        "Scale every labelled service of a swarm, for as long as it runs.",
+    ),
+    "doctor": ("swarm_ext.commands.doctor", "Say what is in order and what is not, and what to do about it."),
+    "sample": ("swarm_ext.commands.sample", "Sample containers and nodes, without any load."),
     "runs": ("swarm_ext.commands.runs", "List, show and delete the runs in a store."),
 }
 """Each subcommand: the module that has it, under its own name, and what it does."""
+
+_COOPERATIVE = frozenset({"autoscale", "sample"})
+"""Subcommands that watch many things at once, by gevent: it has to be there before anything else is imported."""
 
 
 class _LazyGroup(click.Group):
@@ -49,9 +66,12 @@ def cli() -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and exit: 0 when it is done, 1 when it was broken off, 2 for a mistake, told in one line."""
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in _COOPERATIVE:
+        import_module("swarm_ext.without_load.cooperation").cooperate()
     try:
         cli.main(arguments, prog_name="swarm-ext")
-    except (UserError, StoreError) as error:
+    except (UserError, StoreError, SwarmError) as error:
         click.echo(f"swarm-ext: {error}", err=True)
         sys.exit(2)
 
