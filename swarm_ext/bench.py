@@ -23,7 +23,7 @@ from swarm_ext.sampler import static_nodes
 from swarm_ext.scaling import noise_warning
 from swarm_ext.scaling_plan import plan
 from swarm_ext.settings import options_of, settings
-from swarm_ext.store import DEFAULT_STORE, open_store
+from swarm_ext.store import DEFAULT_STORE, open_run_store
 from swarm_ext.swarm_opening import open_swarm, service_name
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from swarm_ext.model import Node, Run
     from swarm_ext.scaling import ScalingPlan
     from swarm_ext.settings import Settings
-    from swarm_ext.store import Store
+    from swarm_ext.store import RunStore
     from swarm_ext.swarm import Swarm
 
 logger = logging.getLogger(__name__)
@@ -55,7 +55,7 @@ class Bench:
         self._load = load
         self._store_uri: str = options_of(environment).store
         options_of(environment).store = DEFAULT_STORE  # neither workers nor the page need to know it
-        self._store: Store | None = None
+        self._store: RunStore | None = None
         self.swarm: Swarm | None = None
         self._service = ""
         self._initial: InitialReplicas | None = None
@@ -77,7 +77,12 @@ class Bench:
             check_host(self.environment.user_classes, self.environment.host)
         if chosen.report is not None:
             report_process.check_installed()
-        self._store = open_store(self._store_uri)
+        self._store = open_run_store(
+            self._store_uri,
+            spool=chosen.spool,
+            spool_limit_bytes=chosen.spool_limit,
+            required=chosen.store_required,
+        )
         self.swarm = open_swarm(self.environment, chosen)
         if self.swarm is not None:
             self._service = service_name(self.swarm, chosen)

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
         ServiceSample,
     )
     from swarm_ext.scaling import ScalingPlan
-    from swarm_ext.store import Store
+    from swarm_ext.store import RunStore
     from swarm_ext.swarm import Swarm
 
 FLUSH_SECONDS = 15.0
@@ -40,7 +40,7 @@ class Observation:
 
     def __init__(
         self,
-        store: Store,
+        store: RunStore,
         *,
         nodes: Callable[[], Sequence[Node]] | None,
         swarm: Swarm | None,

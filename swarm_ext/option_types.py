@@ -7,6 +7,7 @@ the option's name. They take text only, so that a command line, a configuration 
 from __future__ import annotations
 
 import math
+import re
 from argparse import ArgumentTypeError
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -93,6 +94,23 @@ def _at_least(least: int, text: str, rule: str) -> int:
     if number < least:
         raise ArgumentTypeError(f"{text!r} is below {least}: {rule}")
     return number
+
+
+SMALLEST_SIZE_BYTES = 20_000_000
+_UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+
+
+def size(text: str) -> int:
+    """Return a size in bytes, from `500MB`, `1.5 GB` or a number of bytes; 20 MB or more."""
+    rule = "give a size of at least 20MB, such as 500MB or 2GB"
+    found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?b?)\s*", text, re.IGNORECASE)
+    units = {unit.lower().removesuffix("b"): factor for unit, factor in _UNITS.items()}
+    if found is None or (unit := found[2].lower().removesuffix("b")) not in units:
+        raise ArgumentTypeError(f"{text!r} is not a size: {rule}")
+    found_bytes = int(_number(found[1], rule) * units[unit])
+    if found_bytes < SMALLEST_SIZE_BYTES:
+        raise ArgumentTypeError(f"{text!r} is too small: {rule}")
+    return found_bytes
 
 
 def path(text: str) -> str:

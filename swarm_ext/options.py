@@ -12,7 +12,7 @@ from swarm_ext import option_types as t
 from swarm_ext.cadvisor import parse_urls
 from swarm_ext.primecheck import DEFAULT_CONCURRENCY
 from swarm_ext.slo import Slo
-from swarm_ext.store import DEFAULT_STORE
+from swarm_ext.store import DEFAULT_SPOOL, DEFAULT_SPOOL_LIMIT, DEFAULT_STORE
 from swarm_ext.swarm import local_swarm
 
 if TYPE_CHECKING:
@@ -202,7 +202,28 @@ OBSERVE_OPTIONS = (
         default=DEFAULT_STORE,
         metavar="URI",
         on_page=False,
-        help="where samples and runs are kept",
+        help="where samples and runs are kept: sqlite:///file.db or mongodb://user:password@host:port/database",
+    ),
+    Option(
+        name="store-required",
+        on_page=False,
+        help="refuse to start while the database is down (otherwise what is to be stored waits in the spool)",
+    ),
+    Option(
+        name="spool",
+        parse=str,
+        default=DEFAULT_SPOOL,
+        metavar="FILE",
+        on_page=False,
+        help="what goes to MongoDB is kept in this file until it is there",
+    ),
+    Option(
+        name="spool-limit",
+        parse=t.size,
+        default=DEFAULT_SPOOL_LIMIT,
+        metavar="SIZE",
+        on_page=False,
+        help="how large the spool may grow, such as 500MB",
     ),
     Option(
         name="report",

@@ -48,6 +48,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     cadvisor_port: int
     sample_interval: float
     store: str
+    store_required: bool
+    spool: str
+    spool_limit: int
     report: str | None
     slo: Slo | None
     run_tags: dict[str, str] | None
@@ -118,7 +121,9 @@ def _value(option: Option, raw: Any) -> Any:
     if option.parse is None:
         return raw if isinstance(raw, bool) else str(raw).strip().lower() in ("true", "1", "yes", "on")
     if raw is None or (isinstance(raw, str) and not raw.strip()):
-        return option.default
+        raw = option.default
+    if raw is None:
+        return None
     text = str(raw).strip()
     if option.choices and text not in option.choices:
         raise UserError(f"--{option.name} {text!r} is not known: give one of {', '.join(option.choices)}")
@@ -179,7 +184,8 @@ def _rules(s: Settings) -> list[tuple[bool, str]]:
 def shown(s: Settings) -> dict[str, Any]:
     """Return the settings as they are kept with a run: plain values, no store's address, no credentials."""
     values: dict[str, Any] = msgspec.to_builtins(s)
-    del values["store"]
+    for name in ("store", "store_required", "spool", "spool_limit"):
+        del values[name]
     if s.url:
         values["url"] = without_credentials(s.url)
     if s.cadvisor:

@@ -36,15 +36,15 @@ def store(path: Path) -> Iterator[Store]:
 
 def test_a_full_disk_is_one_line_and_nothing_of_the_batch_is_there(store: SQLiteStore) -> None:
     store.put_run(a_run())
-    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-    store._connection.execute(f"PRAGMA max_page_count={pages + 10}")
+    (pages,) = store._database.connection.execute("PRAGMA page_count").fetchone()
+    store._database.connection.execute(f"PRAGMA max_page_count={pages + 10}")
     with pytest.raises(
         StoreError, match="could not be written: database or disk is full; make room"
     ) as error:
         store.write([a_container_sample(n) for n in range(5000)])
     assert "\n" not in str(error.value)
     assert store.counts(RUN_ID)["ContainerSample"] == 0
-    store._connection.execute("PRAGMA max_page_count=100000")
+    store._database.connection.execute("PRAGMA max_page_count=100000")
     store.write([a_container_sample()])
     assert store.counts(RUN_ID)["ContainerSample"] == 1
 

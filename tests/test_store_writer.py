@@ -40,7 +40,7 @@ def path(tmp_path: Path) -> Path:
 def store(path: Path) -> Iterator[SQLiteStore]:
     store: SQLiteStore = open_store(f"sqlite:///{path}")  # type: ignore[assignment]
     store.put_run(a_run())
-    store._connection.execute("PRAGMA busy_timeout=20")  # so that a lock is a failure soon
+    store._database.connection.execute("PRAGMA busy_timeout=20")  # so that a lock is a failure soon
     yield store
     store.close()
 
@@ -113,7 +113,7 @@ def test_a_run_is_stored_before_its_records_and_the_latest_of_several_wins(store
 def test_a_run_that_is_put_while_an_older_state_of_it_is_being_written_is_written_too(
     store: SQLiteStore, path: Path
 ) -> None:
-    store._connection.execute("PRAGMA busy_timeout=30000")
+    store._database.connection.execute("PRAGMA busy_timeout=30000")
     with writing(store) as writer:
         with locked(path):
             writer.put_run(a_run())
@@ -148,13 +148,13 @@ def test_a_store_that_fails_for_a_while_loses_nothing_and_is_told_of_twice(
 
 
 def test_a_full_disk_is_waited_for(store: SQLiteStore) -> None:
-    (pages,) = store._connection.execute("PRAGMA page_count").fetchone()
-    store._connection.execute(f"PRAGMA max_page_count={pages + 10}")
+    (pages,) = store._database.connection.execute("PRAGMA page_count").fetchone()
+    store._database.connection.execute(f"PRAGMA max_page_count={pages + 10}")
     with writing(store) as writer:
         writer.put([a_container_sample(n) for n in range(5000)])
         until(writer.troubles)
         assert "database or disk is full" in writer.troubles()[0].message
-        store._connection.execute("PRAGMA max_page_count=1000000")
+        store._database.connection.execute("PRAGMA max_page_count=1000000")
         assert writer.flush(PATIENCE_SECONDS)
     assert store.counts(RUN_ID)["ContainerSample"] == 5000
 
@@ -257,7 +257,7 @@ from tests.sample_records import RUN_ID, a_container_sample, a_run
 path = sys.argv[1]
 store = open_store(f"sqlite:///{path}")
 store.put_run(a_run())
-store._connection.execute("PRAGMA busy_timeout=60000")
+store._database.connection.execute("PRAGMA busy_timeout=60000")
 other = sqlite3.connect(path, isolation_level=None)
 other.execute("BEGIN IMMEDIATE")
 writer = StoreWriter(store, batch_seconds=0.001)

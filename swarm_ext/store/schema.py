@@ -48,6 +48,11 @@ def time_text(moment: datetime) -> str:
     return moment.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="microseconds") + "Z"
 
 
+def whole_milliseconds_text(moment: datetime) -> str:
+    """Return the text of `moment` cut to whole milliseconds, as finely as every store can tell times apart."""
+    return time_text(moment.replace(microsecond=moment.microsecond // 1000 * 1000))
+
+
 def _json_text(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
@@ -84,6 +89,7 @@ class Table(Generic[RecordT]):
         self.select = f"SELECT {columns} FROM {self.name} WHERE run_id = ? ORDER BY timestamp, rowid"  # noqa: S608
         self.count = f"SELECT count(*) FROM {self.name} WHERE run_id = ?"  # noqa: S608
         self.delete = f"DELETE FROM {self.name} WHERE run_id = ?"  # noqa: S608
+        self.prune = f"{self.delete} AND timestamp < ?"
 
     def _declare(self, position: int, field: inspect.Field) -> str:
         kinds = field.type.types if isinstance(field.type, inspect.UnionType) else (field.type,)

@@ -1,4 +1,4 @@
-"""Opening the SQLite file of a store: what may be there, what is made, and one line for everything that may not be.
+"""Opening a SQLite file of ours: what may be there, what is made, and one line for everything that may not be.
 
 A file that is not ours is never written to: it is first looked at without locks or side files ("immutable"), and again
 through the real connection, before anything is changed.
@@ -11,12 +11,12 @@ import sqlite3
 import stat
 import time
 from contextlib import closing
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from swarm_ext.errors import UserError
-from swarm_ext.store.schema import APPLICATION_ID, CREATE, SCHEMA_VERSION, UPGRADES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,20 @@ BUSY_TIMEOUT_SECONDS = 5.0
 """How long a statement waits for another process's lock before it fails."""
 
 _SMALLEST_DATABASE_BYTES = 512
-_OURS = (APPLICATION_ID, SCHEMA_VERSION)
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What a kind of file of ours has in it.
+
+    `application_id` and `version` stand in the file's header; `create` are the statements that make the tables of that
+    version, `upgrades` lead from each older version to the next one.
+    """
+
+    application_id: int
+    version: int
+    create: Sequence[str]
+    upgrades: Mapping[int, Sequence[str]]
 
 
 def path_of(uri: str) -> Path:
@@ -47,22 +60,22 @@ def path_of(uri: str) -> Path:
     return Path(name).absolute()
 
 
-def connect(uri: str, path: Path, *, must_exist: bool) -> sqlite3.Connection:
-    """Return a connection to the store's file with its tables in place; raise UserError for whatever prevents it."""
+def connect(uri: str, path: Path, layout: Layout, *, must_exist: bool) -> sqlite3.Connection:
+    """Return a connection to the file with its tables in place; raise UserError for whatever prevents it."""
     size = _size_of_file(uri, path)
     if must_exist and not size:
         found = "there is no file" if size is None else "there is nothing in"
         raise UserError(f"{uri}: {found} {path}; a run makes it, or name the store of an earlier run")
     _check_permissions(uri, path, exists=size is not None)
     if size:
-        _check_header(uri, path, size)
+        _check_header(uri, path, layout, size)
     try:
-        return _connection(uri, path, mode="rwc" if size is None else "rw")
+        return _connection(uri, path, layout, mode="rwc" if size is None else "rw")
     except sqlite3.Error as error:
         raise UserError(f"{uri}: {path} cannot be opened: {error}; {_remedy(error)}") from error
 
 
-def _connection(uri: str, path: Path, *, mode: str) -> sqlite3.Connection:
+def _connection(uri: str, path: Path, layout: Layout, *, mode: str) -> sqlite3.Connection:
     # Autocommit: every transaction is begun where it is meant. Used by one thread at a time, not by one thread only.
     connection = sqlite3.connect(
         f"file:{quote(os.fsencode(path))}?mode={mode}",
@@ -72,7 +85,7 @@ def _connection(uri: str, path: Path, *, mode: str) -> sqlite3.Connection:
         check_same_thread=False,
     )
     try:
-        _prepare(uri, connection)
+        _prepare(uri, connection, layout)
     except BaseException:
         connection.close()
         raise
@@ -107,7 +120,7 @@ def _check_permissions(uri: str, path: Path, *, exists: bool) -> None:
         )
 
 
-def _check_header(uri: str, path: Path, size: int) -> None:
+def _check_header(uri: str, path: Path, layout: Layout, size: int) -> None:
     """Refuse what is certainly not ours without a trace of having looked."""
     no_database = UserError(f"{uri}: {path} is not a SQLite database; choose another file")
     if size < _SMALLEST_DATABASE_BYTES:  # SQLite would take it for an empty one
@@ -116,7 +129,7 @@ def _check_header(uri: str, path: Path, size: int) -> None:
         with closing(
             sqlite3.connect(f"file:{quote(os.fsencode(path))}?mode=ro&immutable=1", uri=True)
         ) as connection:
-            _check_ours(uri, _header(connection))
+            _check_ours(uri, layout, _header(connection))
     except sqlite3.DatabaseError as error:
         if error_code(error) == sqlite3.SQLITE_NOTADB:
             raise no_database from error
@@ -130,53 +143,53 @@ def _header(connection: sqlite3.Connection) -> tuple[int, int]:
     )
 
 
-def _check_ours(uri: str, header: tuple[int, int]) -> None:
+def _check_ours(uri: str, layout: Layout, header: tuple[int, int]) -> None:
     application, version = header
-    if application != APPLICATION_ID or version < 1:
+    if application != layout.application_id or version < 1:
         raise UserError(f"{uri}: this database belongs to another application; choose another file")
-    if version > SCHEMA_VERSION:
+    if version > layout.version:
         raise UserError(
-            f"{uri}: a newer swarm-ext wrote this (schema {version}; this one knows {SCHEMA_VERSION});"
+            f"{uri}: a newer swarm-ext wrote this (schema {version}; this one knows {layout.version});"
             " upgrade swarm-ext, or choose another file"
         )
 
 
-def _prepare(uri: str, connection: sqlite3.Connection) -> None:
+def _prepare(uri: str, connection: sqlite3.Connection, layout: Layout) -> None:
     if connection.execute("PRAGMA page_count").fetchone()[0] == 0:
-        _create(connection)
+        _create(connection, layout)
     header = _header(connection)
-    _check_ours(uri, header)
-    if header != _OURS:
-        upgrade(connection, UPGRADES)
+    _check_ours(uri, layout, header)
+    if header[1] != layout.version:
+        upgrade(connection, layout)
     _write_ahead(uri, connection)
     # FULL: what `write` has returned from is on the disk, also after a power cut. It costs one fsync a batch.
     connection.execute("PRAGMA synchronous=FULL")
     connection.execute("PRAGMA foreign_keys=ON")
 
 
-def _create(connection: sqlite3.Connection) -> None:
+def _create(connection: sqlite3.Connection, layout: Layout) -> None:
     """Make the tables in an empty file, unless another process is faster."""
     connection.execute("BEGIN")
     # Deleted runs give their space back. This must come before any table, and by itself begins to write: inside the
     # transaction, or the file would for a moment be a database that is not ours.
     connection.execute("PRAGMA auto_vacuum=INCREMENTAL")
     if connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0:
-        for statement in CREATE:
+        for statement in layout.create:
             connection.execute(statement)
-        connection.execute(f"PRAGMA application_id={APPLICATION_ID}")
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA application_id={layout.application_id}")
+        connection.execute(f"PRAGMA user_version={layout.version}")
     connection.execute("COMMIT")
 
 
-def upgrade(connection: sqlite3.Connection, upgrades: Mapping[int, Sequence[str]]) -> None:
+def upgrade(connection: sqlite3.Connection, layout: Layout) -> None:
     """Bring an older file's tables to the newest version, all or none."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         _, found = _header(connection)  # again, under the lock: another process may have been faster
-        for version in range(found, SCHEMA_VERSION):
-            for statement in upgrades[version]:
+        for version in range(found, layout.version):
+            for statement in layout.upgrades[version]:
                 connection.execute(statement)
-        connection.execute(f"PRAGMA user_version={SCHEMA_VERSION}")
+        connection.execute(f"PRAGMA user_version={layout.version}")
         connection.execute("COMMIT")
     except BaseException:
         connection.execute("ROLLBACK")

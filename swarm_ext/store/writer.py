@@ -21,10 +21,10 @@ from swarm_ext.model import Trouble
 from swarm_ext.store import StoreError, UnstorableRecordError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection, Sequence
 
     from swarm_ext.model import Record, Run
-    from swarm_ext.store import Store
+    from swarm_ext.store import RunStore
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ class StoreWriter:
 
     def __init__(
         self,
-        store: Store,
+        store: RunStore,
         *,
         on_state: Callable[[Trouble | None], None] | None = None,
         batch_seconds: float = 0.5,
@@ -59,6 +59,7 @@ class StoreWriter:
         self._max_pending = max_pending
         self._records: deque[Record] = deque()
         self._runs: dict[str, Run] = {}
+        self._run_ids: set[str] = set()
         self._failing_since: float | None = None
         self._failures = 0
         self._last_failure = ""
@@ -69,6 +70,7 @@ class StoreWriter:
         self._overflowing = False
         self._written = 0
         self._closing = False
+        self._closed_well = False
         self._hurry = Event()
         self._idle = Event()
         self._idle.set()
@@ -105,6 +107,7 @@ class StoreWriter:
             logger.error("store %s: run %s came after the end and is not stored", self._store.uri, run.id)
             return
         self._runs[run.id] = run
+        self._run_ids.add(run.id)
         self._idle.clear()
 
     def troubles(self) -> list[Trouble]:
@@ -117,7 +120,8 @@ class StoreWriter:
                 f"records lost: more than {self._max_pending} were waiting, or the writer had ended",
             ),
         )
-        return [Trouble(source="store", count=count, message=message) for count, message in found if count]
+        own = [Trouble(source="store", count=count, message=message) for count, message in found if count]
+        return own + [trouble for run_id in sorted(self._run_ids) for trouble in self._store.troubles(run_id)]
 
     def flush(self, timeout_seconds: float) -> bool:
         """Write what waits, at once; return whether nothing waits any more, after at most so long."""
@@ -125,16 +129,21 @@ class StoreWriter:
         return bool(self._idle.wait(timeout_seconds))
 
     def close(self, timeout_seconds: float) -> bool:
-        """Flush and end; what could not be written by then is lost. Return whether nothing was. Idempotent.
+        """Flush, have the store finish the runs, and end; return whether everything is in its place. Idempotent.
 
-        It may take `timeout_seconds`, and then as long as the store needs to end what it is in the middle of: seconds,
-        and after ten of them it is left to itself.
+        What could not be written by then is lost. It may take `timeout_seconds`, and then as long as the store needs to
+        end what it is in the middle of: seconds, and after ten of them it is left to itself.
         """
-        flushed = self.flush(0 if self._closing else timeout_seconds)
+        if self._closing:
+            return self._closed_well
+        deadline = time.monotonic() + timeout_seconds
+        flushed = self.flush(timeout_seconds)
         self._closing = True
         self._hurry.set()
-        with gevent.Timeout(_STUCK_SECONDS, exception=False):
+        with gevent.Timeout(max(0.0, deadline - time.monotonic()) + _STUCK_SECONDS, exception=False):
             self._greenlet.join()
+            left = max(0.0, deadline - time.monotonic())
+            self._closed_well = self._pool.apply(_finish, (self._store, self._run_ids, left)) and flushed
             self._pool.kill()
         self._greenlet.kill(
             block=False
@@ -144,7 +153,7 @@ class StoreWriter:
             self._overflowed += len(self._records)
             self._records.clear()
             self._runs.clear()
-        return flushed
+        return self._closed_well
 
     def _work(self) -> None:
         pause = self._batch_seconds
@@ -226,7 +235,7 @@ class _Outcome:
     failure: str = ""
 
 
-def _store_all(store: Store, runs: Sequence[Run], records: Sequence[Record]) -> _Outcome:
+def _store_all(store: RunStore, runs: Sequence[Run], records: Sequence[Record]) -> _Outcome:
     """Store a batch, in the native thread, where nothing may be logged and nothing may be raised.
 
     A record that can never be stored must not keep its neighbours out: the batch is halved until it stands alone.
@@ -258,3 +267,11 @@ def _store_all(store: Store, runs: Sequence[Run], records: Sequence[Record]) -> 
     except Exception as error:  # noqa: BLE001  # whatever it is, the load goes on
         outcome.failure = f"{store.uri} failed unexpectedly: {type(error).__name__}: {error}"
     return outcome
+
+
+def _finish(store: RunStore, run_ids: Collection[str], timeout_seconds: float) -> bool:
+    """Have the store finish runs, in the native thread, where nothing may be raised."""
+    try:
+        return store.finish(run_ids, timeout_seconds)
+    except Exception:  # noqa: BLE001  # whatever it is, the run has ended; what was written is tried again by the next one
+        return False
