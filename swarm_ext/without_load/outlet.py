@@ -1,0 +1,97 @@
+"""Where a run without load goes: into a store, into a file, or into both. Neither waits for the other."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Self
+
+from msgspec import structs
+
+from swarm_ext.store import open_run_store
+from swarm_ext.store.writer import StoreWriter
+from swarm_ext.troubles import TroubleLog
+from swarm_ext.without_load.record_file import open_record_file
+from swarm_ext.without_load.retention import Retention
+from swarm_ext.without_load.run_record import is_open_ended
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from swarm_ext.model import Record, Run, Trouble
+
+FLUSH_SECONDS = 15.0
+"""How long the end waits for the store."""
+
+logger = logging.getLogger(__name__)
+
+
+class Outlet:
+    """Takes `run` and its records to the store at `uri`, and into the file `out`; either may be None.
+
+    A run without an end keeps its records for `retain_days` in the store. Raises UserError where store or file cannot be
+    opened; later nothing that fails is raised, but logged once a change, and counted. A context manager, which closes.
+    """
+
+    def __init__(self, run: Run, *, uri: str | None, out: str | None, retain_days: float) -> None:
+        self._store = None if uri is None else open_run_store(uri)
+        self._file = None
+        try:
+            self._file = None if out is None else open_record_file(out)
+        except BaseException:
+            self.close()
+            raise
+        self.places = [place for place in (self._store and self._store.uri, out) if place]
+        """Where it all goes, fit to be shown."""
+        self._file_log = TroubleLog(f"file {out}", logger)
+        self._writer: StoreWriter | None = None
+        self._retention: Retention | None = None
+        if self._store is not None and uri is not None:
+            self._writer = StoreWriter(self._store)
+            self._writer.put_run(run)
+            if is_open_ended(run):
+                self._retention = Retention(uri, run, retain_days)
+                self._retention.start()
+
+    def keep(self, records: Sequence[Record]) -> None:
+        """Take records: into the file now, into the store soon."""
+        if self._writer is not None:
+            self._writer.put(records)
+        if self._file is not None:
+            try:
+                self._file.write(records)
+            except OSError as error:
+                self._file_log.failed(f"{len(records)} records could not be written: {error.strerror}")
+            else:
+                self._file_log.succeeded()
+
+    def end(self, run: Run) -> Run:
+        """Store how the run ended; return it with what went wrong here."""
+        if self._retention is not None:
+            self._retention.stop()
+        run = structs.replace(run, troubles=(*run.troubles, *self._troubles()))
+        if self._writer is None:
+            return run
+        before = run.troubles
+        run = structs.replace(run, troubles=(*before, *self._writer.troubles()))
+        self._writer.put_run(run)
+        if not self._writer.close(FLUSH_SECONDS):
+            run = structs.replace(run, troubles=(*before, *self._writer.troubles()))
+        return run
+
+    def _troubles(self) -> list[Trouble]:
+        found = [] if self._retention is None else self._retention.troubles()
+        trouble = self._file_log.trouble()
+        return [*found, trouble] if trouble else found
+
+    def close(self) -> None:
+        """Close store and file. Idempotent."""
+        if self._file is not None:
+            self._file.close()
+        if self._store is not None:
+            self._store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
