@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from swarm_ext.commands.click_options import option, with_options
-from swarm_ext.commands.run_options import CADVISOR_PORT_HELP, RETAIN
+from swarm_ext.commands.run_options import CADVISOR_PORT_HELP, RETAIN, SPOOLING
 from swarm_ext.errors import UserError
 from swarm_ext.sampler import Sampler
 from swarm_ext.scaling.labels import ENABLED_LABEL
@@ -24,7 +24,7 @@ from swarm_ext.without_load.cooperation import log_to_stderr
 from swarm_ext.without_load.decision_log import DecisionLog
 from swarm_ext.without_load.ending import Ending
 from swarm_ext.without_load.nodes import nodes_to_sample
-from swarm_ext.without_load.outlet import Outlet
+from swarm_ext.without_load.outlet import open_outlet
 from swarm_ext.without_load.run_record import ended, new_run, options_given
 from swarm_ext.without_load.scaling import Scaling
 
@@ -58,6 +58,7 @@ OPTIONS = (
     option("cadvisor-port", help=CADVISOR_PORT_HELP),
     option("sample-interval"),
     option("store"),
+    *SPOOLING,
     RETAIN,
     option("run-tags"),
 )
@@ -99,7 +100,7 @@ def autoscale(*, verbose: bool, **values: Any) -> None:
             service=found[0] if len(found) == 1 else None,
         )
         outlet = opened.enter_context(
-            Outlet(run, uri=values["store"], out=None, retain_days=float(values["retain"]))
+            open_outlet(run, chosen, uri=values["store"], out=None, retain_days=float(values["retain"]))
         )
         decisions = DecisionLog(every=verbose)
 
@@ -125,7 +126,7 @@ def autoscale(*, verbose: bool, **values: Any) -> None:
         )
         troubles = _go_on(scaling, sampler, found)
         outlet.end(ended(run, troubles))
-    logger.info("Ended: run %s is in %s", run.id, " and ".join(outlet.places))
+    logger.info("Ended: run %s is in %s", run.id, outlet.places)
 
 
 def _go_on(scaling: Scaling, sampler: Sampler, found: Sequence[str]) -> list[Trouble]:

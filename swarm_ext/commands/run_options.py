@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from swarm_ext import option_types
+from swarm_ext.commands.click_options import option
 from swarm_ext.options import Option
 
 CADVISOR_PORT_HELP = "the port on which each node's cAdvisor answers"
@@ -28,3 +29,4 @@ OUT = Option(
     metavar="FILE",
     help="write the samples to FILE.csv, or as JSON lines to FILE.json, as they come; without --store to nowhere else",
 )
+SPOOLING = (option("store-required"), option("spool"), option("spool-limit"))

@@ -13,7 +13,7 @@ import gevent
 from msgspec import structs
 
 from swarm_ext.commands.click_options import option, with_options
-from swarm_ext.commands.run_options import CADVISOR_PORT_HELP, DURATION, OUT, RETAIN
+from swarm_ext.commands.run_options import CADVISOR_PORT_HELP, DURATION, OUT, RETAIN, SPOOLING
 from swarm_ext.errors import UserError
 from swarm_ext.settings import settings
 from swarm_ext.store import DEFAULT_STORE
@@ -21,7 +21,7 @@ from swarm_ext.swarm.docker_swarm import open_docker_swarm
 from swarm_ext.without_load.cooperation import log_to_stderr
 from swarm_ext.without_load.ending import Ending
 from swarm_ext.without_load.nodes import nodes_to_sample
-from swarm_ext.without_load.outlet import Outlet
+from swarm_ext.without_load.outlet import open_outlet
 from swarm_ext.without_load.run_record import ended, new_run, options_given
 from swarm_ext.without_load.sampling import Sampling
 
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from swarm_ext.model import Run
+    from swarm_ext.settings import Settings
+    from swarm_ext.without_load.outlet import Outlet
     from swarm_ext.without_load.tally import Tally
 
 logger = logging.getLogger(__name__)
@@ -58,6 +60,7 @@ OPTIONS = (
         default=None,
         help=f"where samples and runs are kept (default: {DEFAULT_STORE}; with --out, nowhere)",
     ),
+    *SPOOLING,
     OUT,
     RETAIN,
     option("run-tags"),
@@ -96,21 +99,21 @@ def sample(**values: Any) -> None:
             swarm=None if swarm is None else swarm.kind,
             service=swarm.service(service).name if swarm and service else None,
         )
-        outlet = opened.enter_context(_outlet(run, values))
+        outlet = opened.enter_context(_outlet(run, chosen, values))
         sampling = Sampling(run, outlet, nodes, interval_seconds=chosen.sample_interval, swarm=swarm)
         _go_on(sampling, None if values["duration"] is None else float(values["duration"]))
         run = outlet.end(ended(run, sampling.stop()))
-    click.echo(f"Run {run.id}: {sampling.tally.summary()}; kept in {' and '.join(outlet.places)}")
+    click.echo(f"Run {run.id}: {sampling.tally.summary()}; kept in {outlet.places}")
     for trouble in run.troubles:
         click.echo(f"  trouble: {trouble.source}, {trouble.count:,} ×: {trouble.message}")
     if not sampling.tally.samples:
         raise UserError("no container gave a sample; `swarm-ext doctor` tells why")
 
 
-def _outlet(run: Run, values: Mapping[str, Any]) -> Outlet:
+def _outlet(run: Run, chosen: Settings, values: Mapping[str, Any]) -> Outlet:
     out = values["out"]
     uri = values["store"] or (DEFAULT_STORE if out is None else None)
-    return Outlet(run, uri=uri, out=out, retain_days=float(values["retain"]))
+    return open_outlet(run, chosen, uri=uri, out=out, retain_days=float(values["retain"]))
 
 
 def _go_on(sampling: Sampling, seconds: float | None) -> None:

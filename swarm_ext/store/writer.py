@@ -11,7 +11,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import gevent
 from gevent.event import Event
@@ -25,6 +25,8 @@ if TYPE_CHECKING:
 
     from swarm_ext.model import Record, Run
     from swarm_ext.store import RunStore
+
+AnswerT = TypeVar("AnswerT")
 
 logger = logging.getLogger(__name__)
 
@@ -127,6 +129,14 @@ class StoreWriter:
         """Write what waits, at once; return whether nothing waits any more, after at most so long."""
         self._hurry.set()
         return bool(self._idle.wait(timeout_seconds))
+
+    def ask(self, question: Callable[[RunStore], AnswerT]) -> AnswerT:
+        """Return `question(store)`, asked between two batches, in the thread that writes; raise what it raises.
+
+        Only the greenlet that asks waits; what is put in the meantime is written afterwards. Not to be called after `close`.
+        """
+        answer: AnswerT = self._pool.apply(question, (self._store,))
+        return answer
 
     def close(self, timeout_seconds: float) -> bool:
         """Flush, have the store finish the runs, and end; return whether everything is in its place. Idempotent.

@@ -18,6 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from swarm_ext.model import Record, Run, Trouble
+    from swarm_ext.settings import Settings
+    from swarm_ext.store import RunStore
+    from swarm_ext.without_load.record_file import RecordFile
 
 FLUSH_SECONDS = 15.0
 """How long the end waits for the store."""
@@ -25,32 +28,52 @@ FLUSH_SECONDS = 15.0
 logger = logging.getLogger(__name__)
 
 
-class Outlet:
-    """Takes `run` and its records to the store at `uri`, and into the file `out`; either may be None.
+def open_outlet(
+    run: Run, chosen: Settings, *, uri: str | None, out: str | None, retain_days: float
+) -> Outlet:
+    """Open the store at `uri`, by way of the spool that is chosen, and the file `out`; raise UserError if one cannot be."""
+    file = None if out is None else open_record_file(out)
+    if uri is None:
+        return Outlet(run, None, file, retain_days)
+    try:
+        store = open_run_store(
+            uri,
+            spool=chosen.spool,
+            spool_limit_bytes=chosen.spool_limit,
+            required=chosen.store_required,
+        )
+    except BaseException:
+        if file is not None:
+            file.close()
+        raise
+    return Outlet(run, store, file, retain_days)
 
-    A run without an end keeps its records for `retain_days` in the store. Raises UserError where store or file cannot be
-    opened; later nothing that fails is raised, but logged once a change, and counted. A context manager, which closes.
+
+class Outlet:
+    """Takes `run` and its records to `store` and into `file`; either may be None. A context manager, which closes both.
+
+    A run without an end keeps its records for `retain_days` in the store. Nothing that fails is raised: it is logged once a
+    change, and counted.
     """
 
-    def __init__(self, run: Run, *, uri: str | None, out: str | None, retain_days: float) -> None:
-        self._store = None if uri is None else open_run_store(uri)
-        self._file = None
-        try:
-            self._file = None if out is None else open_record_file(out)
-        except BaseException:
-            self.close()
-            raise
-        self.places = [place for place in (self._store and self._store.uri, out) if place]
-        """Where it all goes, fit to be shown."""
-        self._file_log = TroubleLog(f"file {out}", logger)
+    def __init__(self, run: Run, store: RunStore | None, file: RecordFile | None, retain_days: float) -> None:
+        self._store = store
+        self._file = file
+        self._file_log = TroubleLog("file of records", logger)
         self._writer: StoreWriter | None = None
         self._retention: Retention | None = None
-        if self._store is not None and uri is not None:
-            self._writer = StoreWriter(self._store)
+        if store is not None:
+            self._writer = StoreWriter(store)
             self._writer.put_run(run)
             if is_open_ended(run):
-                self._retention = Retention(uri, run, retain_days)
-                self._retention.start()
+                self._retention = Retention(self._writer, run, retain_days)
+
+    @property
+    def places(self) -> str:
+        """Where it all goes, in words fit to be shown."""
+        return " and ".join(
+            [each for each in (self._store and self._store.uri, self._file and self._file.name) if each]
+        )
 
     def keep(self, records: Sequence[Record]) -> None:
         """Take records: into the file now, into the store soon."""

@@ -31,6 +31,11 @@ _CSV_SUFFIXES: dict[type[Record], str] = {
 class RecordFile(Protocol):
     """A file, or several, that records are appended to. Whatever was written is in the file when `write` returns."""
 
+    @property
+    def name(self) -> str:
+        """Its name, as it was given."""
+        ...
+
     def write(self, records: Sequence[Record]) -> None:
         """Append records of any of the kinds; raise OSError."""
         ...
@@ -66,6 +71,7 @@ class JsonLines:
     """One object a line."""
 
     def __init__(self, path: Path) -> None:
+        self.name = str(path)
         self._file = path.open("xb")
         self._encode = msgspec.json.Encoder().encode
 
@@ -84,6 +90,7 @@ class CsvFiles:
     """One file a kind, each beginning with its columns' names; lists are JSON within a column."""
 
     def __init__(self, path: Path) -> None:
+        self.name = str(path)
         self._path = path
         self._tables: dict[type[Record], _CsvTable] = {}
         self._table(ContainerSample)

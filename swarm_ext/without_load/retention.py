@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import TYPE_CHECKING
 
 import gevent
 
-from swarm_ext.errors import UserError
-from swarm_ext.store import StoreError, open_store
+from swarm_ext.store import StoreError
 from swarm_ext.troubles import TroubleLog
 from swarm_ext.without_load.run_record import COMMAND, is_open_ended
 
 if TYPE_CHECKING:
     from swarm_ext.model import Run, Trouble
+    from swarm_ext.store import Store
+    from swarm_ext.store.writer import StoreWriter
 
 EVERY_SECONDS = 3600.0
 
@@ -23,26 +24,21 @@ logger = logging.getLogger(__name__)
 
 
 class Retention:
-    """Deletes records older than `days` of `run` and of earlier runs of its kind, at the start and every hour.
+    """Has `writer` delete records older than `days` of `run` and of earlier runs of its kind, now and every hour.
 
-    It uses a connection of its own, in a native thread. A failure ends nothing; it is counted, and tried again later.
+    A failure ends nothing; it is counted, and tried again the next time.
     """
 
-    def __init__(self, uri: str, run: Run, days: float) -> None:
-        self._uri = uri
+    def __init__(self, writer: StoreWriter, run: Run, days: float) -> None:
+        self._writer = writer
         self._run = run
         self._days = days
         self._log = TroubleLog("deleting what is too old", logger)
-        self._greenlet: gevent.Greenlet | None = None
-
-    def start(self) -> None:
-        """Begin, in the background."""
         self._greenlet = gevent.spawn(self._keep_on)
 
     def stop(self) -> None:
         """End. Idempotent."""
-        if self._greenlet is not None:
-            self._greenlet.kill()
+        self._greenlet.kill()
 
     def troubles(self) -> list[Trouble]:
         """Return what failed so far, with counts."""
@@ -53,8 +49,8 @@ class Retention:
         while True:
             before = datetime.now(UTC) - timedelta(days=self._days)
             try:
-                deleted = gevent.get_hub().threadpool.apply(prune, (self._uri, self._run, before))
-            except (StoreError, UserError) as error:
+                deleted = self._writer.ask(partial(prune, run=self._run, before=before))
+            except StoreError as error:
                 self._log.failed(str(error))
             else:
                 self._log.succeeded()
@@ -63,15 +59,11 @@ class Retention:
             gevent.sleep(EVERY_SECONDS)
 
 
-def prune(uri: str, run: Run, before: datetime) -> int:
-    """Delete the records older than `before` of `run` and of earlier open-ended runs of its command; return how many.
-
-    Raise StoreError or UserError.
-    """
-    with closing(open_store(uri)) as store:
-        ids = [each.id for each in store.runs() if is_open_ended(each) and _same_command(each, run)]
-        return sum(sum(store.prune(run_id, before).values()) for run_id in ids)
-
-
-def _same_command(one: Run, other: Run) -> bool:
-    return bool(one.options[COMMAND] == other.options[COMMAND])
+def prune(store: Store, *, run: Run, before: datetime) -> int:
+    """Delete the records older than `before` of `run` and of earlier open-ended runs of its command; return how many."""
+    alike = [
+        each.id
+        for each in store.runs()
+        if is_open_ended(each) and each.options[COMMAND] == run.options[COMMAND]
+    ]
+    return sum(sum(store.prune(run_id, before).values()) for run_id in {*alike, run.id})
