@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
 import shutil
 import signal
 import socket
 import subprocess
 import time
 from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from tests.integration.bed.mongo_program import mongo_program
+from tests.integration.bed import cache
 from tests.integration.bed.prerequisites import skip_or_fail
+from tests.integration.bed.shell import run
 from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
-    from pathlib import Path
     from types import TracebackType
 
+SOURCES = Path(__file__).with_name("mongo")
 START_SECONDS = 30.0
+BUILD_SECONDS = 900.0
+
+
+def mongo_program() -> Path:
+    """Return the server's program, built on the first call (a minute and a half); it needs no library of the system's."""
+    sources = b"".join(file.read_bytes() for file in sorted(SOURCES.iterdir()))
+    return cache.built(f"mongo-server-{hashlib.sha256(sources).hexdigest()[:12]}", _build)
+
+
+def _build(target: Path) -> None:
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOFLAGS": "-mod=readonly"}
+    run("go", "build", "-trimpath", "-o", target, ".", cwd=SOURCES, env=environment, timeout=BUILD_SECONDS)
 
 
 def skip_without_go() -> None:
