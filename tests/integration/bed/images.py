@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tests.integration.bed import cache
 from tests.integration.bed.cadvisor_program import VERSION, cadvisor_program
+from tests.integration.bed.mongo_server import mongo_program
 from tests.integration.bed.rootfs import RootFs
 
 if TYPE_CHECKING:
@@ -44,6 +45,11 @@ def _cadvisor(root: RootFs) -> None:
     root.add_program(cadvisor_program(), "cadvisor")
 
 
+def _mongo(root: RootFs) -> None:
+    root.add_program(mongo_program(), "mongo-server")
+    (root.folder / "data/db").mkdir(parents=True)
+
+
 def _balancer(root: RootFs) -> None:
     root.add_program(Path("/usr/sbin/haproxy"))
     root.add_file(_HERE / "haproxy.cfg", "etc/haproxy.cfg")
@@ -56,6 +62,7 @@ def _visualizer(root: RootFs) -> None:
 _RECIPES = (
     _Recipe(PYTHON, sys.version, _python, ['CMD ["python3"]']),
     _Recipe(CADVISOR, VERSION, _cadvisor, ['ENTRYPOINT ["/usr/bin/cadvisor","-logtostderr"]', "EXPOSE 8080"]),
+    _Recipe(MONGO, "", _mongo, ['CMD ["/usr/bin/mongo-server","0.0.0.0:27017","/data/db"]', "EXPOSE 27017"]),
     _Recipe(
         BALANCER,
         (_HERE / "haproxy.cfg").read_text(),

@@ -25,6 +25,7 @@ NODES = 3
 FOLDERS = Path("/tmp")
 _ROOT = Path(__file__).resolve().parents[3]
 STACK_FILE = _ROOT / "stack.yml"
+MONGO_PORT_FILE = _ROOT / "stack.mongo-port.yml"
 OVERRIDE_FILE = Path(__file__).with_name("stack.override.yml")
 
 
@@ -78,7 +79,7 @@ class Bed:
             "MONGO_IMAGE": images.MONGO,
             "VISUALIZER_IMAGE": images.VISUALIZER,
             "BALANCER_IMAGE": images.BALANCER,
-            "CADVISOR_DISABLE_METRICS": "disk,diskIO,percpu,process,sched,tcp,udp",  # what its old release knows
+            "CADVISOR_DISABLE_METRICS": "disk,diskIO,percpu,sched,tcp,udp",  # those of stack.yml that this version knows
             **more,
         }
 
@@ -86,6 +87,22 @@ class Bed:
         """Deploy stack.yml with the bed's override and further files, by the `docker` client; does not wait."""
         compose = [word for file in (STACK_FILE, OVERRIDE_FILE, *files) for word in ("-c", str(file))]
         run("docker", "stack", "deploy", *compose, stack, env=self.environment(**variables), timeout=120)
+
+    def converge(self, stack: str) -> None:
+        """Wait until every service of a stack has as many running tasks as it should."""
+        words = (
+            "--filter",
+            f"label=com.docker.stack.namespace={stack}",
+            "--format",
+            "{{.Name}} {{.Replicas}}",
+        )
+
+        def converged() -> bool:
+            lines = self.manager.docker("service", "ls", *words).splitlines()
+            counts = [line.split()[1].split("/") for line in lines]
+            return bool(counts) and all(running == desired != "0" for running, desired in counts)
+
+        until(converged, f"stack {stack} has converged", seconds=120)
 
     def service(self, name: str) -> dict[str, Any]:
         """Return a service as the manager has it stored."""
