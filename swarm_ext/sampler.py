@@ -156,8 +156,14 @@ class Sampler:
             interval_seconds=self._interval_seconds,
             timeout_seconds=self._timeout_seconds,
             deliver=lambda batch: self._deliver(key, batch),
+            is_expected=lambda: self._is_expected(key),
             trouble_log=self._trouble_log,
         )
+
+    def _is_expected(self, key: _NodeKey) -> bool:
+        """Whether a node that has just failed to answer still should: one that is drained ends before we hear of it."""
+        self._refresh_nodes()
+        return key in self._pollers
 
     def _deliver(self, key: _NodeKey, batch: Batch) -> None:
         samples = [

@@ -33,7 +33,8 @@ class NodePoller:
     """Samples `node`, which must have a `cadvisor_url`, about every `interval_seconds` from `start` until `stop`.
 
     Polls are due on an absolute schedule; one that takes too long skips those that it made impossible, and what they
-    would have brought comes later. A failure is counted and never raised. `deliver` gets each batch, in order.
+    would have brought comes later. A failure is counted and never raised, and it is none if `is_expected` then says that
+    no cAdvisor should answer there any more. `deliver` gets each batch, in order.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class NodePoller:
         interval_seconds: float,
         timeout_seconds: tuple[float, float],
         deliver: Callable[[Batch], None],
+        is_expected: Callable[[], bool],
         trouble_log: Callable[[str], TroubleLog],
     ) -> None:
         if node.cadvisor_url is None:
@@ -54,6 +56,7 @@ class NodePoller:
         self._whole_poll_seconds = 3 * sum(timeout_seconds)
         self._cadvisor = CAdvisor(node.cadvisor_url, timeout_seconds=timeout_seconds)
         self._deliver = deliver
+        self._is_expected = is_expected
         self._trouble_log = trouble_log
         self._reachable = trouble_log(f"cAdvisor of {node.name}")
         self._retry_at: dict[str, float] = {}
@@ -137,4 +140,5 @@ class NodePoller:
 
     def _missed(self, why: str) -> None:
         self.series.missed()
-        self._reachable.failed(why)
+        if self._reachable.failing or self._is_expected():
+            self._reachable.failed(why)

@@ -19,7 +19,7 @@ from swarm_ext.swarm.docker_connection import TIMEOUT_SECONDS, DockerConnection,
 from swarm_ext.swarm.docker_names import find_service
 from swarm_ext.swarm.docker_records import node_names, node_records, service_state
 from swarm_ext.swarm.docker_scaling import check_watchable, scale, tasks_of
-from swarm_ext.swarm.docker_wire import EngineInfo, WireNode, WireService, WireTask, decode
+from swarm_ext.swarm.docker_wire import EngineInfo, SwarmInfo, WireNode, WireService, WireTask, decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,10 +42,13 @@ def open_docker_swarm(
     manages a swarm; UserError where the SDK is not installed.
     """
     connection = DockerConnection(timeout_seconds)
+    swarm = DockerSwarm(connection, cadvisor_port)
     try:
-        check_manager(decode(connection.get("/info"), EngineInfo), str(connection))
-        swarm = DockerSwarm(connection, cadvisor_port)
         swarm.nodes()
+    except RefusedError as refused:
+        info = decode(connection.get("/info"), EngineInfo)
+        connection.close()
+        raise SwarmError(why_no_manager(info.swarm, str(connection)) or str(refused)) from None
     except BaseException:
         connection.close()
         raise
@@ -124,23 +127,21 @@ class DockerSwarm:
         return act(found.id)
 
 
-def check_manager(info: EngineInfo, engine: str) -> None:
-    """Raise SwarmError unless the engine that gave `info` manages a swarm; `engine` is what to call it."""
-    swarm = info.swarm
+def why_no_manager(swarm: SwarmInfo, engine: str) -> str | None:
+    """Return why an engine, called `engine`, does not manage the swarm that it knows of, and the remedy; None if it does."""
     if swarm.local_node_state == "inactive":
-        raise SwarmError(
-            f"{engine} is not in a swarm; make one by `docker swarm init` there, or set DOCKER_HOST to a manager"
-        )
+        return f"{engine} is not in a swarm; make one by `docker swarm init` there, or set DOCKER_HOST to a manager"
     if swarm.local_node_state == "locked":
-        raise SwarmError(f"{engine} is in a swarm that is locked; unlock it by `docker swarm unlock` there")
+        return f"{engine} is in a swarm that is locked; unlock it by `docker swarm unlock` there"
     if swarm.local_node_state != "active":
         reason = f" ({swarm.error})" if swarm.error else ""
-        raise SwarmError(
-            f"{engine} is in a swarm, but its state there is {swarm.local_node_state!r}{reason}; see `docker info` there"
+        return (
+            f"{engine} is in a swarm, but its state there is {swarm.local_node_state!r}{reason}; "
+            "see `docker info` there"
         )
     if not swarm.control_available:
         managers = ", ".join(manager.addr.rpartition(":")[0] for manager in swarm.remote_managers or ())
-        raise SwarmError(
-            f"{engine} is a worker of its swarm, not a manager; set DOCKER_HOST to a manager"
-            + (f": {managers}" if managers else "")
+        return f"{engine} is a worker of its swarm, not a manager; set DOCKER_HOST to a manager" + (
+            f": {managers}" if managers else ""
         )
+    return None

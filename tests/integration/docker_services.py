@@ -1,0 +1,101 @@
+"""Small services on the bed's swarm, made by the `docker` client as anybody would, and removed without a trace."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+from unittest.mock import patch
+
+from swarm_ext.swarm.docker_connection import DockerConnection
+from swarm_ext.swarm.docker_swarm import DockerSwarm
+from tests.integration.bed.images import CADVISOR, PYTHON
+from tests.integration.bed.swarm import until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from swarm_ext.model import ServiceState
+    from tests.integration.bed.swarm import Bed
+
+SLEEP = ("sh", "-c", "trap exit TERM; sleep 100000 & wait")
+BURN = ("python3", "-c", "while True: pass")
+CADVISOR_FLAGS = (
+    "--housekeeping_interval=1s",
+    "--allow_dynamic_housekeeping=false",
+    "--storage_duration=2m0s",
+    "--docker_only=true",
+)
+
+
+@contextmanager
+def docker_swarm(bed: Bed) -> Iterator[DockerSwarm]:
+    """The bed's swarm, found by DOCKER_HOST."""
+    with patch.dict(os.environ, {"DOCKER_HOST": bed.manager.docker_host}):
+        swarm = DockerSwarm(DockerConnection())
+        try:
+            yield swarm
+        finally:
+            swarm.close()
+
+
+@contextmanager
+def service(bed: Bed, name: str, *options: str, command: tuple[str, ...] = SLEEP) -> Iterator[str]:
+    """A service of that name, without waiting for its tasks."""
+    words = ("service", "create", "--detach", "--quiet", "--no-resolve-image", "--stop-grace-period", "2s")
+    bed.manager.docker(*words, "--name", name, *options, PYTHON, *command)
+    try:
+        yield name
+    finally:
+        remove(bed, name)
+
+
+@contextmanager
+def cadvisors(bed: Bed, name: str = "cadvisor") -> Iterator[str]:
+    """cAdvisor on every node, on port 70, as stack.yml has it."""
+    mounts = [f"type=bind,src={src},dst={dst},ro=true" for src, dst in (("/", "/rootfs"), ("/sys", "/sys"))]
+    mounts += [f"type=bind,src={path},dst={path},ro=true" for path in ("/var/run", "/var/lib/docker")]
+    words = [
+        "service",
+        "create",
+        "--detach",
+        "--quiet",
+        "--no-resolve-image",
+        "--mode",
+        "global",
+        "--name",
+        name,
+    ]
+    words += [word for mount in mounts for word in ("--mount", mount)]
+    bed.manager.docker(*words, "--publish", "mode=host,published=70,target=8080", CADVISOR, *CADVISOR_FLAGS)
+    try:
+        yield name
+    finally:
+        remove(bed, name)
+
+
+def remove(bed: Bed, name: str) -> None:
+    """Remove a service, and wait until none of its containers is left."""
+    bed.manager.docker("service", "rm", name)
+    label = f"label=com.docker.swarm.service.name={name}"
+    until(
+        lambda: not any(engine.docker("ps", "-aq", "--filter", label).strip() for engine in bed.engines),
+        f"the containers of {name} are gone",
+    )
+
+
+def converged(swarm: DockerSwarm, name: str, replicas: int) -> ServiceState:
+    """Wait until exactly so many replicas run and no other task is left; return the state."""
+    states: list[ServiceState] = []
+
+    def holds() -> bool:
+        states.append(swarm.service(name))
+        return states[-1].running == len(states[-1].tasks) == states[-1].desired == replicas
+
+    until(holds, f"{name} has {replicas} running replicas")
+    return states[-1]
+
+
+def containers(state: ServiceState) -> set[str]:
+    """The ids of the containers that run."""
+    return {task.container_id for task in state.tasks if task.state == "running" and task.container_id}
