@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm_ext import __version__
+from swarm_ext.commands.store_option import store_option
 from swarm_ext.errors import UserError
 from swarm_ext.slo import Slo
-from swarm_ext.store import DEFAULT_STORE, StoreError, open_store
+from swarm_ext.store import StoreError, open_store
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,16 +32,7 @@ def _slo(_context: click.Context, _parameter: click.Parameter, text: str | None)
 @click.command(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="swarm-report", message="%(prog)s %(version)s")
 @click.argument("run_id", metavar="[RUN]", default="latest")
-@click.option(
-    "--store",
-    "uri",
-    metavar="URI",
-    envvar="SWARM_EXT_STORE",
-    default=DEFAULT_STORE,
-    show_default=True,
-    show_envvar=True,
-    help="The store that the run is in.",
-)
+@store_option
 @click.option(
     "-o",
     "--output",

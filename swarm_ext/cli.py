@@ -30,7 +30,7 @@ _COMMANDS = {
     ),
     "doctor": ("swarm_ext.commands.doctor", "Say what is in order and what is not, and what to do about it."),
     "sample": ("swarm_ext.commands.sample", "Sample containers and nodes, without any load."),
-    "runs": ("swarm_ext.commands.runs", "List, show and delete the runs in a store."),
+    "runs": ("swarm_ext.commands.runs", "List, show, export, ship and delete the runs in a store."),
 }
 """Each subcommand: the module that has it, under its own name, and what it does."""
 

@@ -215,9 +215,9 @@ def test_help_says_what_it_is_and_every_subcommand_shows_an_example(
 ) -> None:
     text = output(capsys, "--help")
     assert "Test how elastic a Docker Swarm service is" in text
-    assert "runs  List, show and delete the runs in a store." in text
-    for command in ("list", "show", "delete"):
-        text = output(capsys, "runs", command, "--help")
+    assert "List, show, export, ship and delete the runs in a" in text
+    for command in ("list", "show", "export", "ship", "delete"):
+        text = " ".join(output(capsys, "runs", command, "--help").split())
         assert "Example" in text
         assert f"swarm-ext runs {command} " in text
         assert "default: sqlite:///swarm-ext.db" in text

@@ -73,16 +73,6 @@ def test_a_row_that_somebody_broke_is_one_line(store: Store, path: Path) -> None
         store.runs()
 
 
-def test_a_closed_store_says_so_and_closes_again(store: Store) -> None:
-    store.put_run(a_run())
-    store.close()
-    store.close()
-    with pytest.raises(StoreError, match="is closed"):
-        store.write([a_container_sample()])
-    with pytest.raises(StoreError, match="closed"):
-        store.runs()
-
-
 def test_a_store_opened_in_one_thread_is_used_in_another(store: Store) -> None:
     def use() -> None:
         store.put_run(a_run())

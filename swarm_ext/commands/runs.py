@@ -1,45 +1,40 @@
-"""`swarm-ext runs`: list, show and delete what a store holds."""
+"""`swarm-ext runs`: list, show, export, ship and delete what a store holds."""
 
 from __future__ import annotations
 
-from contextlib import closing
+import sys
+from contextlib import closing, contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 import msgspec
 
+from swarm_ext.commands.run_export import FORMATS, export
+from swarm_ext.commands.run_ship import lines, ship
 from swarm_ext.commands.run_text import run_details, run_list
-from swarm_ext.store import DEFAULT_STORE, open_store
+from swarm_ext.commands.store_option import spool_option, store_option
+from swarm_ext.store import open_store
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
 
     from swarm_ext.model import Run
 
-_store_option = click.option(
-    "--store",
-    "uri",
-    metavar="URI",
-    envvar="SWARM_EXT_STORE",
-    default=DEFAULT_STORE,
-    show_default=True,
-    show_envvar=True,
-    help="The store: sqlite:///relative.db or sqlite:////absolute.db.",
-)
 _json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, for other programs.")
 _run_argument = click.argument("run_id", metavar="RUN")
 
 
 @click.group()
 def runs() -> None:
-    """List, show and delete the runs in a store.
+    """List, show, export, ship and delete the runs in a store.
 
     RUN is a run's id, an unambiguous beginning of it, or `latest`.
     """
 
 
 @runs.command("list", short_help="List the runs, oldest first.")
-@_store_option
+@store_option
 @_json_option
 def list_runs(uri: str, *, as_json: bool) -> None:
     """List the runs, oldest first.
@@ -60,7 +55,7 @@ def list_runs(uri: str, *, as_json: bool) -> None:
 
 @runs.command("show", short_help="Show what is known of one run.")
 @_run_argument
-@_store_option
+@store_option
 @_json_option
 def show_run(run_id: str, uri: str, *, as_json: bool) -> None:
     """Show one run: options, phases, totals, how many records it has, troubles.
@@ -79,9 +74,74 @@ def show_run(run_id: str, uri: str, *, as_json: bool) -> None:
         _print_lines(run_details(run, counts))
 
 
+@runs.command("export", short_help="Write one run's records to files.")
+@_run_argument
+@store_option
+@click.option(
+    "--format",
+    "file_format",
+    type=click.Choice(FORMATS),
+    default="csv",
+    show_default=True,
+    help="The files' kind.",
+)
+@click.option(
+    "-o",
+    "--output",
+    metavar="DIR",
+    type=click.Path(file_okay=False, path_type=Path),
+    help="The folder to write to, made if need be (default: one named as the run).",
+)
+@click.option("--overwrite", is_flag=True, help="Replace files that are there already.")
+def export_run(run_id: str, uri: str, file_format: str, output: Path | None, *, overwrite: bool) -> None:
+    """Write one run's records to files, one a kind of record, and the run itself to run.json.
+
+    \b
+    Example:
+      swarm-ext runs export latest --format csv -o exported
+    """  # noqa: D301
+    with closing(open_store(uri, must_exist=True)) as store:
+        run = store.run(run_id)
+        total = sum(store.counts(run.id).values())
+        folder = output or Path(run.id)
+        with _progress("Writing") as advance:
+            written = 0
+
+            def wrote(count: int) -> None:
+                nonlocal written
+                written += count
+                advance(written, total)
+
+            files = export(store, run, folder, file_format, overwrite=overwrite, progress=wrote)
+    click.echo(f"Wrote run {run.id} with {written:,} records to {len(files)} files in {folder}.")
+
+
+@runs.command("ship", short_help="Bring to MongoDB what waits in the spool.")
+@store_option
+@spool_option
+@_json_option
+def ship_runs(uri: str, spool: str, *, as_json: bool) -> None:
+    """Bring to a MongoDB database what earlier runs left for it in the spool, because it was down or they were killed.
+
+    The exit code is 1 if something still waits for it.
+
+    \b
+    Example:
+      swarm-ext runs ship --store mongodb://localhost:27017/swarm_ext
+    """  # noqa: D301
+    with _progress("Shipping") as advance:
+        shipment = ship(uri, spool, advance)
+    if as_json:
+        _print_json(shipment)
+    else:
+        _print_lines(lines(shipment))
+    if not shipment.complete:
+        sys.exit(1)
+
+
 @runs.command("delete", short_help="Delete one run with all its records.")
 @_run_argument
-@_store_option
+@store_option
 @click.option("--yes", is_flag=True, help="Do not ask.")
 def delete_run(run_id: str, uri: str, *, yes: bool) -> None:
     """Delete one run with all its records.
@@ -100,6 +160,16 @@ def delete_run(run_id: str, uri: str, *, yes: bool) -> None:
 
 def _summary(run: Run, counts: dict[str, int]) -> str:
     return f"run {run.id} ({run.exit_status}) with {sum(counts.values()):,} records"
+
+
+@contextmanager
+def _progress(what: str) -> Iterator[Callable[[int, int], None]]:
+    """Show how far something is, (done, of how many), on a terminal; nowhere else."""
+    if not sys.stderr.isatty():
+        yield lambda _done, _total: None
+        return
+    yield lambda done, total: click.echo(f"\r{what}: {done:,} of {total:,} records", nl=False, err=True)
+    click.echo("\r\x1b[K", nl=False, err=True)
 
 
 def _print_json(value: Any) -> None:

@@ -163,8 +163,12 @@ class MongoStore:
     def put_run(self, run: Run) -> None:
         """Store `run`, replacing what was stored under its id. Raise UnstorableRecordError if it cannot ever be."""
         self.put_run_document(encoded(f"{self.uri}: run {run.id}", lambda: run_document(run)))
+        self.allow_again(run.id)
+
+    def allow_again(self, run_id: str) -> None:
+        """Forget that a run was deleted: it may be stored again."""
         with self._asking("written"):
-            self._database[_OURS].delete_one({"_id": _deletion(run.id)})
+            self._database[_OURS].delete_one({"_id": _deletion(run_id)})
 
     def put_run_document(self, document: RawBSONDocument) -> None:
         """Store a run by its document, also one that was deleted."""
@@ -348,11 +352,12 @@ class MongoStore:
 def encoded(what: str, make: Any) -> RawBSONDocument:
     """Return the document that `make` makes as the bytes that go over the wire; raise UnstorableRecordError."""
     import bson  # noqa: PLC0415  # an extra
+    from bson.errors import BSONError  # noqa: PLC0415
     from bson.raw_bson import RawBSONDocument  # noqa: PLC0415
 
     try:
         return RawBSONDocument(bson.encode(make()))
-    except (ValueError, TypeError, OverflowError, AttributeError) as error:
+    except (BSONError, ValueError, TypeError, OverflowError, AttributeError) as error:
         raise UnstorableRecordError(f"{what} cannot be stored: {' '.join(str(error).split())}") from error
 
 

@@ -178,10 +178,12 @@ class SpooledStore:
 
     def delete(self, run_id: str) -> dict[str, int]:
         """Delete a run with all its records, and what the spool has of it; return the counts deleted."""
-        deleted = self._arrived().delete(run_id)
+        server = self._arrived()
+        deleted = server.delete(run_id)
         for run in self._runs():
             if run.id == run_id:
                 self._spool.forget(run)
+        server.allow_again(run_id)  # nothing is left here that could bring it back against anybody's will
         return deleted
 
     def prune(self, run_id: str, before: datetime) -> dict[str, int]:
