@@ -97,9 +97,7 @@ def run_app(  # noqa: PLR0913 - one parameter for each option
             return
         url = f"{publish.url(host)}/{path.removeprefix('/')}"
         container = engine.client.containers.get(name)
-        single_container.wait(
-            container, lambda: _answers(url), f"{url} answered", seconds=deadline - time.monotonic()
-        )
+        single_container.wait(container, lambda: _answers(url), f"{url} to answer", deadline=deadline)
     click.echo(f"{name} answers at {url}")
 
 

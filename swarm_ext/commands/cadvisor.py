@@ -94,9 +94,7 @@ def start_cadvisor(
             return
         url = published.url(host)
         with CAdvisor(url) as client:
-            single_container.wait(
-                container, _freshness(client), f"{url} measured anything", seconds=deadline - time.monotonic()
-            )
+            single_container.wait(container, _freshness(client), f"{url} to measure", deadline=deadline)
     click.echo(f"{name} measures; use it with --cadvisor {url}")
 
 

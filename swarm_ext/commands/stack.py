@@ -108,7 +108,7 @@ def deploy_stack(
             )
         for line in deploy(_deployment(name, constraint, **chosen), seconds=deadline - time.monotonic()):
             click.echo(line)
-        for line in wait_until_there(engine.connection, before, seconds=deadline - time.monotonic()):
+        for line in wait_until_there(engine.connection, before, deadline=deadline):
             click.echo(line)
         click.echo()
         _print_overview(_seen(engine, name))

@@ -104,19 +104,18 @@ def _not_pulled(image: str, words: str) -> str:
     )
 
 
-def wait(container: Container, works: Callable[[], bool], what: str, *, seconds: float) -> None:
-    """Wait until `works()`; raise UserError where the container ends before, or where that takes over `seconds`."""
-    deadline = time.monotonic() + seconds
+def wait(container: Container, works: Callable[[], bool], what: str, *, deadline: float) -> None:
+    """Wait for `what`, until `works()`; raise UserError where the container ends before, or at `deadline` (monotonic)."""
     while not works():
         container.reload()
         if container.status in {"exited", "dead"}:
             raise UserError(
-                f"{container.name} ended with exit code {container.attrs['State']['ExitCode']} before {what}: "
+                f"{container.name} ended with exit code {container.attrs['State']['ExitCode']} while it was waited for {what}: "
                 f"{_last_words(container)}; see `docker logs {container.name}`"
             )
         if time.monotonic() > deadline:
             raise UserError(
-                f"{container.name} runs, but not within {seconds:g} s {what}; see `docker logs {container.name}`, or give a "
+                f"{container.name} runs, but it was waited for {what} in vain; see `docker logs {container.name}`, or give a "
                 "longer --timeout"
             )
         time.sleep(_POLL_SECONDS)

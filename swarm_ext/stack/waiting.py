@@ -18,13 +18,12 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 
 
-def wait_until_there(connection: DockerConnection, before: Stack, *, seconds: float) -> Iterator[str]:
+def wait_until_there(connection: DockerConnection, before: Stack, *, deadline: float) -> Iterator[str]:
     """Wait until every task of the stack runs as asked; yield its progress whenever that changes.
 
     `before` is the stack as it was before it was deployed. Raise UserError, in the swarm's own words, as soon as it is
-    clear that it will not become what was asked for, or after `seconds`.
+    clear that it will not become what was asked for, or at `deadline` (monotonic).
     """
-    deadline = time.monotonic() + seconds
     convergence = Convergence(before)
     told = ""
     while True:
@@ -41,7 +40,7 @@ def wait_until_there(connection: DockerConnection, before: Stack, *, seconds: fl
             raise UserError(f"stack {before.name} is deployed, but does not run: {hopeless}")
         if time.monotonic() > deadline:
             raise UserError(
-                f"stack {before.name} is deployed, but not complete after {seconds:g} s: {unfinished(stack)}; "
+                f"stack {before.name} is deployed, but not complete in time: {unfinished(stack)}; "
                 f"look again with `swarm-ext stack display {before.name}`, or give a longer --timeout"
             )
         time.sleep(_POLL_SECONDS)
