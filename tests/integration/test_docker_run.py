@@ -15,8 +15,8 @@ import pytest
 from swarm_ext.model import ContainerSample, LoadSample, ScalingDecision, ServiceSample
 from swarm_ext.store import open_store
 from tests.integration.bed.images import WEB
-from tests.integration.bed.swarm import MONGO_PORT_FILE
 from tests.integration.bench import LOCUSTFILES, LocustProcess
+from tests.integration.shop import SERVICE, Shop, deployed_shop
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -26,57 +26,16 @@ if TYPE_CHECKING:
     from tests.integration.bed.engine import Engine
     from tests.integration.bed.swarm import Bed
 
-STACK = "shop"
-SERVICE = "shop_web"
 QUICK = (
     "--autoscale", "target-utilisation", "--autoscale-interval", "2", "--autoscale-window", "8",
     "--scale-in-stabilization", "8", "--replica-warm-up", "4", "--min-replicas", "1", "--max-replicas", "4",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Shop:
-    """The stack, deployed on the bed: where its web service answers, and where its database is."""
-
-    bed: Bed
-    url: str
-    store: str
-
-    def options(self) -> tuple[str, ...]:
-        return ("--swarm", "docker", "--service", SERVICE, "-H", self.url, "--store", self.store)
-
-    def locust(self, folder: Path, *options: str) -> LocustProcess:
-        return LocustProcess(
-            folder,
-            LOCUSTFILES / "poisson.py",
-            "--headless",
-            "--only-summary",
-            *self.options(),
-            *options,
-            environment={"DOCKER_HOST": self.bed.manager.docker_host},
-        )
-
-
 @pytest.fixture(scope="module")
 def shop(bed: Bed) -> Iterator[Shop]:
-    bed.manager.docker("secret", "create", "mongo_password", "-", stdin=b"not used by this server")
-    bed.deploy(STACK, MONGO_PORT_FILE)
-    try:
-        bed.converge(STACK)
-        address = bed.manager.host.address
-        yield Shop(bed, f"http://{address}:8000", f"mongodb://{address}:3306/shop")
-    finally:
-        bed.remove_stack(STACK)
-        bed.manager.docker("secret", "rm", "mongo_password")
-
-
-@dataclass(frozen=True)
-class KernelReading:
-    """What the kernel's own counter said of a container: (seconds since the epoch, CPU seconds used)."""
-
-    container_id: str
-    first: tuple[float, float]
-    last: tuple[float, float]
+    with deployed_shop(bed) as it:
+        yield it
 
 
 class KernelWatch(threading.Thread):
