@@ -11,6 +11,7 @@ import msgspec
 
 from swarm_ext import events
 from swarm_ext.sampler import Sampler
+from swarm_ext.sampling.service_limits import with_service_limits
 from swarm_ext.scaling import Autoscaler
 from swarm_ext.service_watch import ServiceWatcher
 from swarm_ext.store.writer import StoreWriter
@@ -96,6 +97,7 @@ class Observation:
         events.load_samples.fire(samples=samples)
 
     def _container_samples(self, samples: Sequence[ContainerSample]) -> None:
+        samples = with_service_limits(samples, self._watcher.latest if self._watcher else None)
         self._keep(samples)
         if self._autoscaler is not None:
             self._autoscaler.container_samples(samples)

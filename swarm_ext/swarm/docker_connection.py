@@ -6,6 +6,7 @@ That is by DOCKER_HOST (unix://, tcp:// with DOCKER_TLS_VERIFY and DOCKER_CERT_P
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import ssl
@@ -71,11 +72,12 @@ class DockerConnection:
             client = self._opened()
             reply = client.request(
                 method,
-                f"{client.base_url}/v{client.api_version}{path}",
+                f"{client.base_url}{path}",
                 params=query,
                 data=body,
                 headers={"Content-Type": "application/json"} if body else None,
                 timeout=self._timeout_seconds,
+                verify=client.verify,  # else REQUESTS_CA_BUNDLE would win over DOCKER_CERT_PATH
             )
             answer = reply.content
         except UserError:
@@ -84,7 +86,12 @@ class DockerConnection:
             self.close()
             raise SwarmError(f"{self}: {_why(error, self._timeout_seconds)}") from error
         if reply.status_code >= 400:
-            raise RefusedError(f"{self} refused {method} {path}: {refusal(answer)}", reply.status_code)
+            words = refusal(answer)
+            if _WANTS_TLS in words:
+                raise SwarmError(
+                    f"{self} wants TLS; set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of its certificates"
+                )
+            raise RefusedError(f"{self} refused {method} {path}: {words}", reply.status_code)
         return answer
 
     def _opened(self) -> APIClient:
@@ -92,7 +99,10 @@ class DockerConnection:
             if self._client is None:
                 docker = _sdk()
                 self.address = _address(docker)
-                self._client = docker.from_env(timeout=self._timeout_seconds).api
+                # any version will do: it keeps the SDK from asking for the engine's, and our paths name none
+                version = docker.constants.DEFAULT_DOCKER_API_VERSION
+                self._client = docker.from_env(timeout=self._timeout_seconds, version=version).api
+                logging.getLogger("paramiko").setLevel(logging.CRITICAL)  # what it would say, we say once
             return self._client
 
     def __str__(self) -> str:
@@ -141,10 +151,15 @@ _REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
 )
 """The first that is found among an error's causes is told: the exact ones stand before the general ones."""
 
+_WANTS_TLS = "HTTP request to an HTTPS server"
+"""An engine's own words to whoever speaks plainly."""
+
 _HINTS = (
+    ("Socket is closed", "the connection was closed without an answer"),
+    ("not found in known_hosts", "ssh does not know the host's key; accept it by connecting with `ssh` once"),
     (
-        "HTTPS server",
-        "it wants TLS; set DOCKER_TLS_VERIFY=1, and DOCKER_CERT_PATH to the folder of its certificates",
+        "uthentication",
+        "ssh refused the log-in ({words}); load a key by `ssh-add`, and name the user: ssh://user@host",
     ),
     ("paramiko", "ssh:// needs paramiko, which is not installed: pip install 'swarm-ext[docker]'"),
     (
@@ -168,7 +183,7 @@ def _why(error: BaseException, seconds: float) -> str:
             if isinstance(cause, kinds):
                 return reason.format(seconds=seconds, words=_in_one_line(cause))
     words = _in_one_line(error)
-    return next((hint for sign, hint in _HINTS if sign in words), words)
+    return next((hint.format(words=words) for sign, hint in _HINTS if sign in words), words)
 
 
 def _in_one_line(error: BaseException) -> str:

@@ -42,17 +42,21 @@ def open_docker_swarm(
     manages a swarm; UserError where the SDK is not installed.
     """
     connection = DockerConnection(timeout_seconds)
-    swarm = DockerSwarm(connection, cadvisor_port)
     try:
-        swarm.nodes()
-    except RefusedError as refused:
-        info = decode(connection.get("/info"), EngineInfo)
-        connection.close()
-        raise SwarmError(why_no_manager(info.swarm, str(connection)) or str(refused)) from None
+        swarm = DockerSwarm(connection, cadvisor_port)
+        _check_manager(swarm, connection)
     except BaseException:
         connection.close()
         raise
     return swarm
+
+
+def _check_manager(swarm: DockerSwarm, connection: DockerConnection) -> None:
+    try:
+        swarm.nodes()
+    except RefusedError as refused:
+        info = decode(connection.get("/info"), EngineInfo)
+        raise SwarmError(why_no_manager(info.swarm, str(connection)) or str(refused)) from None
 
 
 class DockerSwarm:

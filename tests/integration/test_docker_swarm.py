@@ -203,6 +203,9 @@ def test_an_engine_in_no_swarm_and_one_in_a_locked_swarm_say_what_to_do(bed: Bed
         )
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the SDK leaves a socket to the collector
 def test_an_engine_that_is_not_there_is_told_in_one_line(bed: Bed) -> None:
     assert "there is no such socket; start Docker, or set DOCKER_HOST to a manager" in _refusal(
         "unix:///none.sock"
