@@ -13,11 +13,11 @@ import msgspec
 
 from swarm_ext.commands.stack_text import stack_text
 from swarm_ext.errors import UserError
+from swarm_ext.stack import mongo_secret
 from swarm_ext.stack.deployment import CONSTRAINT_VARIABLE, Deployment, deploy, web_constraint
 from swarm_ext.stack.engine import open_engine, require_manager, said
-from swarm_ext.stack.mongo_secret import ensure_secret, how_to_read
 from swarm_ext.stack.overview import overview
-from swarm_ext.stack.removal import remove_data, remove_stack
+from swarm_ext.stack.removal import parts_of, remove_data, remove_stack
 from swarm_ext.stack.snapshot import look, stack_names
 from swarm_ext.stack.templates import MONGO_PORT_FILE, STACK_FILE, stack_default, template
 from swarm_ext.stack.waiting import wait_until_there
@@ -26,6 +26,7 @@ from swarm_ext.swarm.docker_records import node_records
 if TYPE_CHECKING:
     from swarm_ext.stack.engine import Engine
     from swarm_ext.stack.overview import Overview
+    from swarm_ext.stack.removal import Parts
 
 DEFAULT_NAME = "swarm-ext"
 DEFAULT_TIMEOUT_SECONDS = 300.0
@@ -99,20 +100,24 @@ def deploy_stack(
             _init_swarm(engine, advertise_addr)
         require_manager(engine.swarm_info())
         before = look(engine.connection, name)
-        secret = os.environ.get("MONGO_SECRET") or stack_default("MONGO_SECRET")
-        click.echo(ensure_secret(engine, secret, os.environ, _ask_password if sys.stdin.isatty() else None))
-        constraint = web_constraint(before.nodes, os.environ)
-        if constraint:
+        deployment = _deployment(name, web_constraint(before.nodes, os.environ), **chosen)
+        has_mongo = mongo_secret.is_used(deployment.files)
+        if has_mongo:
+            ask = _ask_password if sys.stdin.isatty() else None
+            click.echo(mongo_secret.ensure(engine, _secret_name(), os.environ, ask))
+        if CONSTRAINT_VARIABLE in deployment.variables:
+            constraint = deployment.variables[CONSTRAINT_VARIABLE]
             click.echo(
                 f"No node is a worker: the web service may run on managers ({CONSTRAINT_VARIABLE}={constraint!r})."
             )
-        for line in deploy(_deployment(name, constraint, **chosen), seconds=deadline - time.monotonic()):
+        for line in deploy(deployment, seconds=deadline - time.monotonic()):
             click.echo(line)
         for line in wait_until_there(engine.connection, before, deadline=deadline):
             click.echo(line)
         click.echo()
         _print_overview(_seen(engine, name))
-    click.echo(f"\nMongoDB's password, where it runs: {how_to_read(name)}")
+    if has_mongo:
+        click.echo(f"\nMongoDB's password, where it runs: {mongo_secret.how_to_read(name)}")
 
 
 @stack.command("display", short_help="Show nodes, services, tasks, and where each answers.")
@@ -150,19 +155,15 @@ def leave_stack(name: str, *, volumes: bool, leave_swarm: bool, yes: bool, secon
     """  # noqa: D301
     with open_engine() as engine:
         require_manager(engine.swarm_info())
-        found = look(engine.connection, name)
-        if not found.services and not leave_swarm and not volumes:
+        parts = parts_of(engine, name)
+        if not parts and not leave_swarm and not volumes:
             raise _no_such_stack(engine, name)
         if not yes:
-            click.confirm(
-                _question(name, len(found.services), volumes=volumes, leave_swarm=leave_swarm), abort=True
-            )
-        if found.services:
-            for line in remove_stack(engine, name, seconds=seconds):
-                click.echo(line)
+            click.confirm(_question(name, parts, volumes=volumes, leave_swarm=leave_swarm), abort=True)
+        for line in remove_stack(engine, name, parts, seconds=seconds):
+            click.echo(line)
         if volumes:
-            secret = os.environ.get("MONGO_SECRET") or stack_default("MONGO_SECRET")
-            for line in remove_data(engine, name, secret, seconds=seconds):
+            for line in remove_data(engine, name, _secret_name(), seconds=seconds):
                 click.echo(line)
         if leave_swarm:
             _leave_swarm(engine)
@@ -246,11 +247,15 @@ def _no_such_stack(engine: Engine, name: str) -> UserError:
     )
 
 
-def _question(name: str, services: int, *, volumes: bool, leave_swarm: bool) -> str:
-    parts = [f"remove stack {name} with {services} services"] if services else []
-    parts += ["remove MongoDB's data on this node and its password"] if volumes else []
-    parts += ["leave the swarm"] if leave_swarm else []
-    return f"Really {', '.join(parts)}?"
+def _secret_name() -> str:
+    return os.environ.get("MONGO_SECRET") or stack_default("MONGO_SECRET")
+
+
+def _question(name: str, parts: Parts, *, volumes: bool, leave_swarm: bool) -> str:
+    doings = [f"remove stack {name} with {len(parts.services)} services"] if parts else []
+    doings += ["remove MongoDB's data on this node and its password"] if volumes else []
+    doings += ["leave the swarm"] if leave_swarm else []
+    return f"Really {', '.join(doings)}?"
 
 
 def _print_overview(seen: Overview) -> None:

@@ -6,17 +6,22 @@ import secrets
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
+    from pathlib import Path
 
     from swarm_ext.stack.engine import Engine
 
 PASSWORD_VARIABLE = "SWARM_EXT_MONGO_PASSWORD"  # noqa: S105 - a name
+_KEY = "mongo_password"
 _RANDOM_BYTES = 24
 
 
-def ensure_secret(
-    engine: Engine, name: str, environment: Mapping[str, str], ask: Callable[[], str] | None
-) -> str:
+def is_used(files: Iterable[Path]) -> bool:
+    """Return whether one of these stack files speaks of the secret."""
+    return any(_KEY in file.read_text(errors="replace") for file in files)
+
+
+def ensure(engine: Engine, name: str, environment: Mapping[str, str], ask: Callable[[], str] | None) -> str:
     """Make the secret called `name` unless the swarm has it; return, in words, what was done.
 
     The password comes from the environment, else from `ask` (which may return "" for any password; None where nobody

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from swarm_ext.errors import UserError
@@ -18,44 +19,63 @@ if TYPE_CHECKING:
 _POLL_SECONDS = 0.5
 
 
-def remove_stack(engine: Engine, name: str, *, seconds: float) -> Iterator[str]:
-    """Remove the stack's services, networks, configs and secrets, and yield what was removed, kind by kind.
+@dataclass(frozen=True)
+class Parts:
+    """What a swarm has of a stack, as the SDK's objects. A deployment that failed may have left networks alone."""
 
-    Waits until its tasks have ended. Raise UserError where that takes more than `seconds`.
-    """
-    deadline = time.monotonic() + seconds
+    services: Sequence[Any]
+    configs: Sequence[Any]
+    secrets: Sequence[Any]
+    networks: Sequence[Any]
+
+    def __bool__(self) -> bool:
+        return any((self.services, self.configs, self.secrets, self.networks))
+
+
+def parts_of(engine: Engine, name: str) -> Parts:
+    """Return what there is of the stack called `name`."""
     mine = {"label": f"{STACK_LABEL}={name}"}
     client = engine.client
-    services = client.services.list(filters=mine)
-    for service in services:
-        _remove(service, deadline)
-    yield _told("service", services)
+    return Parts(
+        client.services.list(filters=mine),
+        client.configs.list(filters=mine),
+        client.secrets.list(filters=mine),
+        client.networks.list(filters=mine),
+    )
+
+
+def remove_stack(engine: Engine, name: str, parts: Parts, *, seconds: float) -> Iterator[str]:
+    """Remove the stack's `parts`, waiting until its tasks have ended, and yield what was removed, kind by kind.
+
+    Raise UserError where that takes more than `seconds`.
+    """
+    deadline = time.monotonic() + seconds
+    yield from _removed("service", parts.services, deadline)
     _until(lambda: not look(engine.connection, name).tasks, deadline, f"the tasks of stack {name} have ended")
-    for kind, found in (
-        ("config", client.configs.list(filters=mine)),
-        ("secret", client.secrets.list(filters=mine)),
-        ("network", client.networks.list(filters=mine)),
-    ):
-        for one in found:
-            _remove(one, deadline)
-        if found:
-            yield _told(kind, found)
+    yield from _removed("config", parts.configs, deadline)
+    yield from _removed("secret", parts.secrets, deadline)
+    yield from _removed("network", parts.networks, deadline)
 
 
 def remove_data(engine: Engine, name: str, secret: str, *, seconds: float) -> Iterator[str]:
     """Remove the stack's volumes on this engine and the password that belongs to what was in them; yield what went."""
     deadline = time.monotonic() + seconds
     volumes = engine.client.volumes.list(filters={"label": f"{STACK_LABEL}={name}"})
-    for volume in volumes:
-        _remove(volume, deadline)
-    if volumes:
-        yield _told("volume", volumes)
-    else:
+    yield from _removed("volume", volumes, deadline)
+    if not volumes:
         yield "Removed no volume: there is none of this stack on this engine."
     for found in engine.client.secrets.list(filters={"name": secret}):
         if found.name == secret:
             _remove(found, deadline)
             yield f"Removed secret {secret}."
+
+
+def _removed(kind: str, things: Sequence[Any], deadline: float) -> Iterator[str]:
+    for thing in things:
+        _remove(thing, deadline)
+    if things:
+        names = ", ".join(sorted(thing.name for thing in things))
+        yield f"Removed {kind}{'s' if len(things) > 1 else ''} {names}."
 
 
 def _remove(one: Any, deadline: float) -> None:
@@ -87,8 +107,3 @@ def _until(
                 f"gave up waiting until {what}{why()}: run the same command again, or give a longer --timeout"
             )
         time.sleep(_POLL_SECONDS)
-
-
-def _told(kind: str, things: Sequence[Any]) -> str:
-    names = ", ".join(sorted(thing.name for thing in things))
-    return f"Removed {kind}{'s' if len(things) > 1 else ''} {names}."

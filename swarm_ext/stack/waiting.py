@@ -33,11 +33,11 @@ def wait_until_there(connection: DockerConnection, before: Stack, *, deadline: f
         if line != told:
             told = line
             yield line
-        if all(service.done for service in progress):
-            return
         hopeless = convergence.hopeless(stack, time.monotonic())
         if hopeless:
             raise UserError(f"stack {before.name} is deployed, but does not run: {hopeless}")
+        if all(service.done for service in progress):
+            return
         if time.monotonic() > deadline:
             raise UserError(
                 f"stack {before.name} is deployed, but not complete in time: {unfinished(stack)}; "

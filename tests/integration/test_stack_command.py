@@ -1,0 +1,340 @@
+"""`swarm-ext stack` on a real swarm of three nodes: what it deploys, what it says, what it leaves."""
+
+from __future__ import annotations
+
+import json
+import socket
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.integration.bed.images import PYTHON
+from tests.integration.bed.swarm import OVERRIDE_FILE, STACK_FILE, until
+from tests.integration.lone_engine import Operator, operator, operator_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from tests.integration.bed.swarm import Bed
+
+pytestmark = pytest.mark.slow
+STACK = "depot"
+PASSWORD = {"SWARM_EXT_MONGO_PASSWORD": "a given password"}
+GIVEN = PASSWORD["SWARM_EXT_MONGO_PASSWORD"]
+ANOTHER = {"SWARM_EXT_MONGO_PASSWORD": "another"}
+OWN_DATA = {"MONGO_SECRET": "gone_password", "MONGO_VOLUME": "gone_data"}
+FILES = ("-c", str(STACK_FILE), "-c", str(OVERRIDE_FILE))
+
+
+class Deployed:
+    """The stack on the bed, and what was said when it was deployed."""
+
+    def __init__(self, bed: Bed) -> None:
+        self.bed = bed
+        self.at = operator_of(bed)
+        self.out = self.deploy(**PASSWORD)
+
+    def deploy(self, *options: str, **variables: str) -> str:
+        return self.at.types("stack", "deploy", STACK, *FILES, "--publish-mongo", *options, **variables).out
+
+    def service(self, name: str) -> dict[str, Any]:
+        return self.bed.service(f"{STACK}_{name}")
+
+    def containers(self, service: str) -> set[str]:
+        found = [
+            engine.docker("ps", "-q", "--no-trunc", "-f", f"label=com.docker.swarm.service.name={STACK}_{service}")
+            for engine in self.bed.engines
+        ]  # fmt: skip
+        return set(" ".join(found).split())
+
+    def seen(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.at.types("stack", "display", STACK, "--json").out)
+        return found
+
+
+@pytest.fixture(scope="module")
+def deployed(bed: Bed) -> Iterator[Deployed]:
+    try:
+        yield Deployed(bed)
+    finally:
+        operator_of(bed).types("stack", "leave", STACK, "--volumes", "--yes")
+
+
+def test_deploying_waits_until_everything_runs_and_shows_where(deployed: Deployed) -> None:
+    lines = deployed.out.splitlines()
+    assert lines[0] == "Made the secret mongo_password from SWARM_EXT_MONGO_PASSWORD."
+    assert "balancer 1/1, cadvisor 3/3, mongo 1/1, visualizer 1/1, web 2/2" in lines
+    assert f"{STACK}_web every node http://10.77.{deployed.bed.network.number}.1/primecheck" in [
+        " ".join(line.split()) for line in lines
+    ]
+    assert GIVEN not in deployed.out
+
+
+def test_the_web_service_answers_and_keeps_off_the_manager(deployed: Deployed) -> None:
+    url = f"http://{deployed.bed.manager.host.address}:8000/primecheck/97"
+    replicas = {
+        json.loads(deployed.bed.manager.host.run("busybox", "wget", "-q", "-O", "-", url))["replica"]
+        for _ in range(20)
+    }
+    assert {container[:12] for container in deployed.containers("web")} == replicas
+    assert {task["node"] for task in deployed.seen()["tasks"] if task["service"] == f"{STACK}_web"} == {
+        "node2",
+        "node3",
+    }
+
+
+def test_the_web_service_is_what_stack_yml_says(deployed: Deployed) -> None:
+    spec = deployed.service("web")["Spec"]
+    quarter = {"NanoCPUs": 250_000_000, "MemoryBytes": 256 * 2**20}
+    template = spec["TaskTemplate"]
+    assert template["Resources"] == {"Limits": quarter, "Reservations": quarter}
+    labels = {name: value for name, value in spec["Labels"].items() if name.startswith("swarm.")}
+    assert labels == {
+        "swarm.autoscaler": "true",
+        "swarm.autoscaler.minimum": "1",
+        "swarm.autoscaler.maximum": "10",
+    }
+    assert template["Placement"]["Constraints"] == ["node.role != manager"]
+    assert template["Placement"]["Preferences"] == [{"Spread": {"SpreadDescriptor": "node.id"}}]
+    assert (spec["UpdateConfig"]["Order"], spec["UpdateConfig"]["FailureAction"]) == (
+        "start-first",
+        "rollback",
+    )
+
+
+def test_each_nodes_cadvisor_answers_for_that_node(deployed: Deployed) -> None:
+    urls = {a["node"]: a["url"] for a in deployed.seen()["addresses"] if a["service"] == f"{STACK}_cadvisor"}
+    assert set(urls) == {"node1", "node2", "node3"}
+    for engine in deployed.bed.engines:
+        until(
+            lambda engine=engine: _measured(engine, urls[engine.name]) == _running(engine),
+            f"{engine.name} is measured",
+        )  # type: ignore[misc]
+
+
+def _measured(engine: Any, url: str) -> set[str]:
+    answer = engine.host.run("busybox", "wget", "-q", "-O", "-", f"{url}api/v1.3/docker/")
+    return {container["id"] for container in json.loads(answer).values()}
+
+
+def _running(engine: Any) -> set[str]:
+    return set(engine.docker("ps", "-q", "--no-trunc").split())
+
+
+def test_web_and_data_are_on_networks_of_their_own(deployed: Deployed) -> None:
+    networks = {
+        name: [network["Target"] for network in deployed.service(name)["Spec"]["TaskTemplate"]["Networks"]]
+        for name in ("web", "mongo", "visualizer", "cadvisor")
+    }
+    assert all(len(found) == 1 for found in networks.values())
+    assert networks["visualizer"] == networks["cadvisor"]
+    assert len({found[0] for found in networks.values()}) == 3
+
+
+def test_mongodb_has_the_given_password_and_is_published_only_when_asked(deployed: Deployed) -> None:
+    (mongo,) = deployed.containers("mongo")
+    assert deployed.bed.manager.docker("exec", mongo, "cat", "/run/secrets/mongo_password") == GIVEN
+    address = (deployed.bed.manager.host.address, 3306)
+    with socket.create_connection(address, timeout=10):
+        pass
+    assert f"mongodb://{address[0]}:3306/" in [a["url"] for a in deployed.seen()["addresses"]]
+    environment = deployed.service("mongo")["Spec"]["TaskTemplate"]["ContainerSpec"]["Env"]
+    assert "MONGO_INITDB_ROOT_PASSWORD_FILE=/run/secrets/mongo_password" in environment
+    assert GIVEN not in json.dumps(deployed.service("mongo"))
+
+
+def test_deploying_again_touches_nothing_that_runs(deployed: Deployed) -> None:
+    names = ("balancer", "cadvisor", "mongo", "visualizer", "web")
+    before = {name: deployed.containers(name) for name in names}
+    out = deployed.deploy(**ANOTHER)
+    assert out.startswith(
+        "The secret mongo_password is kept as it is; SWARM_EXT_MONGO_PASSWORD is not used.\n"
+    )
+    assert {name: deployed.containers(name) for name in names} == before
+
+
+def test_more_replicas_are_added_to_those_that_run(deployed: Deployed) -> None:
+    before = deployed.containers("web")
+    assert "web 3/3" in deployed.deploy("--replicas", "3")
+    after = deployed.containers("web")
+    assert (before < after, len(after)) == (True, 3)
+    deployed.deploy()
+
+
+def test_the_health_check_passes_a_replica_that_is_overloaded_and_fails_one_that_does_not_listen(
+    deployed: Deployed,
+) -> None:
+    health = deployed.service("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"]["Test"]
+    assert health[0] == "CMD"
+    container = min(deployed.containers("web"))
+    engine = next(engine for engine in deployed.bed.engines if container in _running(engine))
+
+    def check(*changed: str) -> str:
+        *script, port, command = [word.replace("$$", "$") for word in health[1:]]
+        words = [*script, *(changed or (port, command))]
+        return engine.docker(
+            "exec",
+            container,
+            "sh",
+            "-c",
+            'if "$@" 2>&1; then echo healthy; else echo unhealthy; fi',
+            "sh",
+            *words,
+        )
+
+    assert check() == "healthy\n"
+    flood = (
+        "import socket, time; s = [socket.create_connection(('127.0.0.1', 8080)) for _ in range(300)]; "
+        "[c.send(b'GET /primecheck/999999999999989 HTTP/1.0\\r\\n\\r\\n') for c in s]; time.sleep(60)"
+    )
+    engine.docker("exec", "-d", container, "python3", "-c", flood)
+    slow = (
+        "import socket; s = socket.create_connection(('127.0.0.1', 8080), 3); "
+        "s.send(b'GET /primecheck/97 HTTP/1.0\\r\\n\\r\\n'); s.recv(1)"
+    )
+    until(
+        lambda: (
+            "timed out" in engine.docker("exec", container, "sh", "-c", f'python3 -c "{slow}" 2>&1 || true')
+        ),
+        "it is overloaded",
+    )
+    assert check() == "healthy\n"
+    assert check("8081", "") == "unhealthy\n"
+    assert check("8080", "exit 3") == "unhealthy\n"
+    assert check("8081", "true") == "healthy\n"
+
+
+def test_the_text_is_the_same_as_the_json(deployed: Deployed) -> None:
+    text = deployed.at.types("stack", "display", STACK).out
+    seen = deployed.seen()
+    assert [node["role"] for node in seen["nodes"]] == ["manager", "worker", "worker"]
+    assert {(s["name"], s["running"], s["desired"]) for s in seen["services"]} == {
+        (f"{STACK}_balancer", 1, 1), (f"{STACK}_cadvisor", 3, 3), (f"{STACK}_mongo", 1, 1),
+        (f"{STACK}_visualizer", 1, 1), (f"{STACK}_web", 2, 2),
+    }  # fmt: skip
+    for kind in ("nodes", "services"):
+        assert all(one["name"] in text for one in seen[kind])
+
+
+def test_a_worker_is_told_where_the_managers_are(bed: Bed) -> None:
+    for words in (("stack", "display"), ("stack", "leave", "--yes"), ("stack", "deploy")):
+        assert operator(bed.engines[1]).types(*words, code=2).err == (
+            "swarm-ext: this Docker engine is a worker of its swarm; only a manager can do this: set DOCKER_HOST to one "
+            f"(managers: {bed.manager.host.address})\n"
+        )
+
+
+# stacks of one service, for what goes wrong
+
+
+@pytest.fixture
+def one(bed: Bed, tmp_path: Path) -> Iterator[One]:
+    yield One(operator_of(bed), tmp_path / "one.yml")
+    if "one" in bed.manager.docker("stack", "ls", "--format", "{{.Name}}").split():
+        operator_of(bed).types("stack", "leave", "one", "--yes")
+
+
+class One:
+    """A stack `one` of a single service."""
+
+    def __init__(self, at: Operator, file: Path) -> None:
+        self.at = at
+        self._file = file
+
+    def deploy(self, command: Sequence[str], *, image: str = PYTHON, cpus: str = "0.1", code: int = 0) -> str:
+        deploy = {
+            "resources": {"reservations": {"cpus": cpus}},
+            "restart_policy": {"delay": "100ms"},
+            "update_config": {"failure_action": "rollback", "monitor": "3s", "order": "start-first"},
+        }
+        service = {"image": image, "command": list(command), "stop_grace_period": "1s", "deploy": deploy}
+        self._file.write_text(json.dumps({"version": "3.8", "services": {"only": service}}))
+        said = self.at.types("stack", "deploy", "one", "-c", str(self._file), code=code)
+        return said.err if code else said.out
+
+
+SLEEP = ("sh", "-c", "trap exit TERM; sleep 1000 & wait")
+
+
+def test_a_task_that_fits_nowhere_is_told_in_the_swarms_own_words(one: One) -> None:
+    assert one.deploy(SLEEP, cpus="64", code=2) == (
+        "swarm-ext: stack one is deployed, but does not run: one_only: 1 task cannot be placed, the swarm says: "
+        "no suitable node (insufficient resources on 3 nodes)\n"
+    )
+
+
+def test_an_image_that_is_nowhere_is_told_with_the_node(one: One) -> None:
+    said = one.deploy(SLEEP, image="swarm-ext-bed/nothing:1", code=2)
+    assert said.startswith(
+        "swarm-ext: stack one is deployed, but does not run: one_only: its tasks end again and again, "
+    )
+    assert said.endswith(": No such image: swarm-ext-bed/nothing:1\n")
+
+
+def test_an_update_that_fails_is_rolled_back_and_told(one: One) -> None:
+    one.deploy(SLEEP)
+    said = one.deploy(("sh", "-c", "exit 7"), code=2)
+    assert said.startswith(
+        "swarm-ext: stack one is deployed, but does not run: one_only: the update was rolled back: "
+    )
+    out = one.deploy(SLEEP)
+    assert "only 1/1" in out
+
+
+def test_a_file_that_is_no_stack_is_refused_in_the_clients_words(one: One, tmp_path: Path) -> None:
+    file = tmp_path / "bad.yml"
+    file.write_text('version: "3.8"\nservices: {web: {imag: x}}\n')
+    said = one.at.types("stack", "deploy", "one", "-c", str(file), code=2).err
+    assert said.startswith(f"swarm-ext: `docker stack deploy --compose-file {file} one` failed: ")
+    assert "imag" in said
+
+
+def test_leaving_removes_all_but_the_data_unless_it_is_asked_to(bed: Bed, tmp_path: Path) -> None:
+    at = operator_of(bed)
+    service = {
+        "image": PYTHON, "command": list(SLEEP), "stop_grace_period": "1s", "networks": ["inner"],
+        "volumes": ["data:/data"], "secrets": ["mongo_password"],
+        "deploy": {"placement": {"constraints": ["node.role == manager"]}},
+    }  # fmt: skip
+    file = tmp_path / "gone.yml"
+    file.write_text(
+        json.dumps(
+            {
+                "version": "3.8",
+                "services": {"only": service},
+                "networks": {"inner": {"driver": "overlay"}},
+                "volumes": {"data": {"name": OWN_DATA["MONGO_VOLUME"]}},
+                "secrets": {"mongo_password": {"external": True, "name": OWN_DATA["MONGO_SECRET"]}},
+            }
+        )
+    )
+    at.types("stack", "deploy", "gone", "-c", str(file), **OWN_DATA)
+    volumes = ("volume", "ls", "-q", "-f", "name=gone_data")
+    secrets = ("secret", "ls", "--format", "{{.Name}}", "-f", "name=gone_password")
+    out = at.types("stack", "leave", "gone", "--yes").out
+    assert out == "Removed service gone_only.\nRemoved network gone_inner.\n"
+    label = "label=com.docker.stack.namespace=gone"
+    assert not bed.manager.docker("service", "ls", "-q", "-f", label).strip()
+    assert not bed.manager.docker("network", "ls", "-q", "-f", label).strip()
+    until(lambda: not bed.manager.docker("ps", "-aq", "-f", label).strip(), "its containers are gone")
+    assert bed.manager.docker(*volumes).split() == ["gone_data"]
+    assert bed.manager.docker(*secrets).split() == ["gone_password"]
+    assert at.types("stack", "leave", "gone", "--yes", code=2).err.startswith(
+        "swarm-ext: the swarm has no stack 'gone'; "
+    )
+    out = at.types("stack", "leave", "gone", "--volumes", "--yes", **OWN_DATA).out
+    assert out == "Removed volume gone_data.\nRemoved secret gone_password.\n"
+    assert not bed.manager.docker(*volumes).strip()
+    assert not bed.manager.docker(*secrets).strip()
+
+
+def test_a_port_that_another_stack_has_is_told(deployed: Deployed) -> None:
+    file = ("-c", str(STACK_FILE))
+    try:
+        said = deployed.at.types("stack", "deploy", "second", *file, code=2).err
+    finally:
+        deployed.at.types("stack", "leave", "second", "--yes")
+    assert (
+        "port '80' is already in use by service 'depot_web'" in said or "port '88' is already in use" in said
+    )
