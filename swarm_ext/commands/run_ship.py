@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from swarm_ext.store.mongo_client import MongoAddress
-    from swarm_ext.store.spool import SpooledRun
     from swarm_ext.store.spool_shipper import Account, Shipper
 
 TRIES = 60
@@ -87,7 +86,8 @@ def _ship_all(address: MongoAddress, spool: Spool, progress: Callable[[int, int]
     if not found:
         return []
     under_way = {run.id for run in found if not run.ended and is_alive(spool.path, run.owner)}
-    total = sum(spool.waiting(run) for run in found if run.id not in under_way)
+    waiting = {run.id: 0 if run.id in under_way else spool.waiting(run) for run in found}
+    total = sum(waiting.values())
     shipper, let_go = shipper_for(
         address, Spool(str(spool.path), limit_bytes=DEFAULT_SPOOL_LIMIT_BYTES), owner=""
     )
@@ -98,9 +98,22 @@ def _ship_all(address: MongoAddress, spool: Spool, progress: Callable[[int, int]
     finally:
         let_go()
     left = {run.id: run for run in spool.runs(address.target)}
-    return [
-        _outcome(run, left.get(run.id), shipper.account(run.id), spool, under_way, reason) for run in found
-    ]
+    outcomes = []
+    for run in found:
+        now = left.get(run.id)
+        still = 0 if now is None else spool.waiting(now)
+        account = shipper.account(run.id)
+        outcomes.append(
+            Shipped(
+                run=run.id,
+                shipped=max(0, waiting[run.id] - still - account.refused),
+                waiting=still,
+                refused=account.refused,
+                lost=account.lost,
+                **_state(account, gone=now is None, under_way=run.id in under_way, reason=reason),
+            )
+        )
+    return outcomes
 
 
 def _work_off(shipper: Shipper, advanced: Callable[[], None]) -> str:
@@ -128,33 +141,16 @@ def _takes_writes(shipper: Shipper) -> bool:
     return True
 
 
-def _outcome(
-    before: SpooledRun,
-    now: SpooledRun | None,
-    account: Account,
-    spool: Spool,
-    under_way: set[str],
-    reason: str,
-) -> Shipped:
-    waiting = 0 if now is None else spool.waiting(now)
+def _state(account: Account, *, gone: bool, under_way: bool, reason: str) -> dict[str, Any]:
+    if under_way:
+        return {"state": "under way"}
+    if account.deleted:
+        return {"state": "deleted"}
+    if gone:
+        return {"state": "stored", "reason": account.refusal}
     if account.disagrees:
         reason = "the database counts fewer records than it acknowledged, so all of them stay in the spool"
-    state: Literal["stored", "waits", "under way", "deleted"] = "stored"
-    if before.id in under_way:
-        state, reason = "under way", ""
-    elif account.deleted:
-        state, reason = "deleted", ""
-    elif now is not None:
-        state = "waits"
-    return Shipped(
-        run=before.id,
-        state=state,
-        shipped=account.shipped,
-        waiting=waiting,
-        refused=account.refused,
-        lost=account.lost,
-        reason=reason if state == "waits" else account.refusal,
-    )
+    return {"state": "waits", "reason": reason}
 
 
 def lines(shipment: Shipment) -> Sequence[str]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC
 from importlib.util import find_spec
 from pathlib import Path
@@ -37,6 +37,13 @@ WAIT_MILLISECONDS: Mapping[str, int] = {
     "wTimeoutMS": 20_000,
 }
 """How long to wait for a server to be found, to accept, to answer, and to replicate, unless the URI says otherwise."""
+
+SHIPPING_WAIT_MILLISECONDS: Mapping[str, int] = {
+    "serverSelectionTimeoutMS": 2_000,
+    "connectTimeoutMS": 2_000,
+    "socketTimeoutMS": 30_000,
+}
+"""What tries again by itself waits for less, so that it can end soon."""
 
 AUTHENTICATION_CODES = frozenset({18, 8000})
 UNAUTHORIZED_CODE = 13
@@ -85,6 +92,11 @@ class MongoAddress:
             credentials=_credentials(uri, parsed["username"], environment),
             waits={name: wait for name, wait in WAIT_MILLISECONDS.items() if name.lower() not in given},
         )
+
+    def for_shipping(self) -> MongoAddress:
+        """Return the same address, whose clients wait for less."""
+        waits = {name: SHIPPING_WAIT_MILLISECONDS.get(name, wait) for name, wait in self.waits.items()}
+        return replace(self, waits=waits)
 
     def client(
         self, *, listeners: Sequence[ConnectionPoolListener] = (), connections: int | None = None

@@ -10,12 +10,10 @@ the marks only ever tell of less than what is there.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import groupby
-from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from swarm_ext.store import StoreError
+from swarm_ext.store.spool_bound import SpoolBound
 from swarm_ext.store.sqlite_database import SQLiteDatabase
 from swarm_ext.store.sqlite_file import Layout
 
@@ -65,13 +63,6 @@ _DELETE_SOME_UP_TO, _DELETE_SOME_BEFORE = (
     f"DELETE FROM records WHERE number IN (SELECT number FROM records WHERE run = ? AND {rule} LIMIT ?)"  # noqa: S608
     for rule in ("number <= ?", "milliseconds < ?")
 )
-_RELEASED_SHARE = 0.05
-_ROW_BYTES = 400
-"""What a record takes beside its document: its key twice, its numbers, the indexes."""
-
-
-class SpoolFullError(StoreError):
-    """The spool is as large as it may be, and nothing in it is acknowledged. The text is one line."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +115,7 @@ class Spool:
         self.path = Path(file).absolute()
         self._database = SQLiteDatabase(f"the spool {file}", self.path, LAYOUT, must_exist=must_exist)
         self._connection = self._database.connection
-        self._limit_bytes = limit_bytes
-        self._page_bytes: int = self._database.query("PRAGMA page_size")[0][0]
+        self._bound = SpoolBound(self._database, limit_bytes)
 
     # what comes in
 
@@ -142,7 +132,7 @@ class Spool:
         """Keep records, all or none; raise SpoolFullError, or UnstorableRecordError if a run was never put."""
         with self._database.writing(f"{len(records)} records"):
             numbers = self._numbers(target)
-            self._make_room(sum(len(record.document) + _ROW_BYTES for record in records))
+            self._bound.make_room(len(record.document) for record in records)
             self._connection.executemany(
                 "INSERT INTO records (run, collection, key, milliseconds, document) VALUES (?, ?, ?, ?, ?)"
                 " ON CONFLICT (run, collection, key) DO NOTHING",
@@ -289,53 +279,6 @@ class Spool:
     def close(self) -> None:
         """Close the file. Idempotent."""
         self._database.close()
-
-    # the bound
-
-    def _make_room(self, needed_bytes: int) -> None:
-        """Within a transaction: let acknowledged records leave, the oldest first, until so much more fits."""
-        free = self._limit_bytes - self._used_bytes()
-        while free < needed_bytes:
-            found = self._connection.execute(
-                "SELECT records.number, run, collection, length(document) FROM records JOIN runs ON runs.number = run"
-                " WHERE records.number <= acknowledged ORDER BY records.number LIMIT ?",
-                (_DELETED_AT_ONCE,),
-            ).fetchall()
-            wanted = needed_bytes - free + _RELEASED_SHARE * self._limit_bytes
-            leaving = []
-            for row in found:
-                if wanted <= 0:
-                    break
-                wanted -= row[3] + _ROW_BYTES
-                leaving.append(row)
-            if not leaving:
-                break
-            self._release(leaving)
-            free = self._limit_bytes - self._used_bytes()
-        empty = self._connection.execute("SELECT 1 FROM records LIMIT 1").fetchone() is None
-        if free < needed_bytes and not empty:
-            raise SpoolFullError(
-                f"{self._database.name} is as large as --spool-limit allows ({self._limit_bytes / 1e6:,.0f} MB) and"
-                " waits for its database"
-            )
-
-    def _release(self, rows: Sequence[tuple[int, int, str, int]]) -> None:
-        self._connection.executemany("DELETE FROM records WHERE number = ?", [(row[0],) for row in rows])
-        place = itemgetter(1, 2)
-        counts = [(*key, sum(1 for _ in group)) for key, group in groupby(sorted(rows, key=place), place)]
-        self._connection.executemany(
-            "INSERT INTO released (run, collection, records) VALUES (?, ?, ?)"
-            " ON CONFLICT (run, collection) DO UPDATE SET records = records + excluded.records",
-            counts,
-        )
-
-    def _used_bytes(self) -> int:
-        pages, free = (
-            self._connection.execute(f"PRAGMA {name}").fetchone()[0]
-            for name in ("page_count", "freelist_count")
-        )
-        used: int = (pages - free) * self._page_bytes
-        return used
 
     def _delete(self, statement: str, *values: int) -> int:
         """Delete records, in a transaction of their own; return how many."""

@@ -29,7 +29,7 @@ PAUSE_SECONDS = 0.005
 
 IDLE_SECONDS = 0.25
 LONGEST_PAUSE_SECONDS = 5.0
-STUCK_SECONDS = 2.0
+STUCK_SECONDS = 3.0
 """How long the end waits for the thread; a server that hangs is left behind, and the process ends without it."""
 
 _GLANCE_SECONDS = 0.05
@@ -97,13 +97,13 @@ class Courier:
     def _fail(self, reason: str) -> None:
         self.failures += 1
         self.last_failure = reason
-        if not self.failing:
+        if not self.failing and not self._stopping:
             self._failing_since = time.monotonic()
             self._log(logging.WARNING, f"{reason}; what is to be stored waits in the spool")
         self.failing = reason
 
     def _succeed(self) -> None:
-        if self.failing:
+        if self.failing and not self._stopping:
             seconds = time.monotonic() - self._failing_since
             self._log(
                 logging.WARNING,

@@ -44,7 +44,7 @@ class Account:
 
     `lost`: the server does not have them any more, and the spool had no room to keep them. `deleted`: somebody deleted
     the run from the database, so what the spool had of it was thrown away. `disagrees`: the server counts fewer than
-    were sent, again and again; the run stays in the spool. `done`: all is there, and the spool has forgotten the run.
+    were sent, again and again; the run stays in the spool.
     """
 
     shipped: int = 0
@@ -53,7 +53,6 @@ class Account:
     lost: int = 0
     deleted: bool = False
     disagrees: bool = False
-    done: bool = False
     rounds: int = 0
 
 
@@ -151,10 +150,9 @@ class Shipper:
         """Throw away what the spool has of a run that somebody deleted from the database."""
         if not self.store.was_deleted(run.id):
             return False
+        self.account(run.id).deleted = True
         self.store.delete_what_came_after(run.id)
         self.spool.forget(run)
-        account = self.account(run.id)
-        account.deleted = account.done = True
         return True
 
     # records
@@ -251,7 +249,6 @@ class Shipper:
         if not sum(missing.values()) or unrecoverable:
             account.lost += sum(missing.values())
             self.spool.forget(run)
-            account.done = True
             return True
         account.rounds += 1
         self.spool.send_again(run.number, after=0)

@@ -21,7 +21,7 @@ def shipper_for(address: MongoAddress, spool: Spool, owner: str) -> tuple[Shippe
     listener, made = _connection_counter()
     try:
         # one connection only: each further one tells that the one before was lost
-        store = MongoStore(address, connections=1, listeners=[listener])
+        store = MongoStore(address.for_shipping(), connections=1, listeners=[listener])
     except BaseException:
         spool.close()
         raise
