@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
 from swarm_ext.doctor.finding import Finding, ok, warning
+from swarm_ext.errors import UserError
 from swarm_ext.model import ScalingDecision
 from swarm_ext.store import open_store
 
@@ -30,8 +31,15 @@ class LastDecision(NamedTuple):
 
 
 def last_decision(uri: str, service: str) -> LastDecision | None:
-    """Return the newest decision about a service among the latest runs; None if there is none. Raise as the store does."""
-    with closing(open_store(uri)) as store:
+    """Return the newest decision about a service among the latest runs; None if there is none. Raise StoreError.
+
+    The store is one that can be opened; one that is not there yet is not made.
+    """
+    try:
+        opened = open_store(uri, must_exist=True)
+    except UserError:
+        return None
+    with closing(opened) as store:
         for run in reversed(store.runs()[-NEWEST_RUNS:]):
             about = (each for each in store.read(run.id, ScalingDecision) if each.service == service)
             newest = deque(about, maxlen=1)

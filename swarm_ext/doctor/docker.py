@@ -33,6 +33,12 @@ class SwarmView(msgspec.Struct, frozen=True, kw_only=True):
     services: tuple[ServiceView, ...]
     unknown: str | None
 
+    @property
+    def running(self) -> frozenset[str]:
+        """The ids of the containers of all replicas that run."""
+        tasks = (task for service in self.services for task in service.state.tasks if task.ready)
+        return frozenset(task.container_id for task in tasks if task.container_id)
+
 
 def view_swarm(service: str | None, cadvisor_port: int) -> SwarmView:
     """Ask the manager for its nodes and for `service`, else for every service that has something to do with autoscaling.

@@ -24,11 +24,11 @@ from swarm_ext.store import StoreError
 from swarm_ext.swarm import SwarmError
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Callable, Generator, Iterator, Sequence
 
     from swarm_ext.doctor.docker import ServiceView, SwarmView
     from swarm_ext.doctor.node_watch import NodeWatch
-    from swarm_ext.model import Node
+    from swarm_ext.model import Node, ServiceState
 
 AnswerT = TypeVar("AnswerT")
 
@@ -111,7 +111,10 @@ def _examine_nodes(nodes: Sequence[Node]) -> Generator[Finding, None, list[NodeW
 
 
 def _examine_services(
-    patient: Patient, seen: SwarmView, watches: Sequence[NodeWatch], stored: Finding
+    patient: Patient,
+    seen: SwarmView,
+    stored: Finding,
+    judge_samples: Callable[[ServiceState], Finding | None],
 ) -> Iterator[Finding]:
     if seen.unknown is not None:
         yield from_error(f"service {patient.service}", SwarmError(seen.unknown))
@@ -123,7 +126,7 @@ def _examine_services(
             "or ask about one by --service",
         )
     for service in seen.services:
-        yield from _examine_service(service, watches)
+        yield from _examine_service(service, judge_samples)
         if stored.status == "ok":
             name = service.state.name
             last = _outcome(
@@ -133,17 +136,26 @@ def _examine_services(
             yield last if isinstance(last, Finding) else judge_decision(name, last, datetime.now(UTC))
 
 
-def _examine_service(service: ServiceView, watches: Sequence[NodeWatch]) -> Iterator[Finding]:
-    state = service.state
-    yield from judge_service(state)
+def _examine_service(
+    service: ServiceView, judge_samples: Callable[[ServiceState], Finding | None]
+) -> Iterator[Finding]:
+    yield from judge_service(service.state)
     yield from judge_labels(service.labels)
-    tasks = judge_tasks(state)
-    if tasks is not None:
-        yield tasks
-    running = [(task.container_id, task.node) for task in state.tasks if task.ready and task.container_id]
-    coverage = judge_coverage(state.name, running, watches)
-    if coverage is not None:
-        yield coverage
+    for finding in (judge_tasks(service.state), judge_samples(service.state)):
+        if finding is not None:
+            yield finding
+
+
+def _judge_samples(
+    lasting: frozenset[str], watches: Sequence[NodeWatch], state: ServiceState
+) -> Finding | None:
+    """Judge the samples of a service's replicas that ran from before the watch until after it."""
+    running = [
+        (task.container_id, task.node)
+        for task in state.tasks
+        if task.container_id in lasting and task.container_id
+    ]
+    return judge_coverage(state.name, running, watches)
 
 
 def _outcome(subject: str, bounded: Bounded[AnswerT]) -> AnswerT | Finding:

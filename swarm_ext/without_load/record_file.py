@@ -135,4 +135,4 @@ def _fields(record: Record) -> dict[str, Any]:
 
 
 def _cell(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, (list, dict)) else value
+    return msgspec.json.encode(value).decode() if isinstance(value, (list, tuple, dict)) else value

@@ -1,0 +1,200 @@
+"""`swarm-ext doctor` on a real swarm: all is well, and then one thing after the other is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.bed.images import CADVISOR
+from tests.integration.bed.swarm import until
+from tests.integration.docker_services import CADVISOR_FLAGS, cadvisors, remove, service
+from tests.integration.ports import free_port
+from tests.integration.swarm_ext_process import EndedCommand, run_command
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.bed.swarm import Bed
+
+HEALTHY = "patient"
+LABELS = ("--label", "swarm.autoscaler=true", "--label", "swarm.autoscaler.maximum=6")
+LAZY_PORT = 71
+
+
+@pytest.fixture(scope="module")
+def swarm(bed: Bed) -> Iterator[Bed]:
+    """The bed with a healthy service, cAdvisor on every node, and on another port one that measures idle ones rarely."""
+    options = ("--replicas", "2", "--limit-cpu", "0.2", *LABELS)
+    with cadvisors(bed), lazy_cadvisors(bed), service(bed, HEALTHY, *options):
+        until(lambda: len(bed.running(HEALTHY)) == 2, "the service runs")
+        until(lambda: len(bed.running("cadvisor")) == 3, "every node has a cAdvisor")
+        yield bed
+
+
+@contextmanager
+def lazy_cadvisors(bed: Bed) -> Iterator[None]:
+    mounts = [f"type=bind,src={src},dst={dst},ro=true" for src, dst in (("/", "/rootfs"), ("/sys", "/sys"))]
+    mounts += [f"type=bind,src={path},dst={path},ro=true" for path in ("/var/run", "/var/lib/docker")]
+    words = [
+        "service",
+        "create",
+        "--detach",
+        "--quiet",
+        "--no-resolve-image",
+        "--name",
+        "lazy",
+        "--mode",
+        "global",
+    ]
+    words += [word for mount in mounts for word in ("--mount", mount)]
+    flags = [flag for flag in CADVISOR_FLAGS if "dynamic" not in flag]
+    bed.manager.docker(*words, "--publish", f"mode=host,published={LAZY_PORT},target=8080", CADVISOR, *flags)
+    try:
+        yield
+    finally:
+        remove(bed, "lazy")
+
+
+@pytest.fixture
+def doctor(swarm: Bed, tmp_path: Path) -> Doctor:
+    return Doctor(swarm, tmp_path)
+
+
+class Doctor:
+    """Examines the bed's swarm, with a store in a folder of its own."""
+
+    def __init__(self, bed: Bed, folder: Path) -> None:
+        self._bed = bed
+        self._folder = folder
+
+    def __call__(self, *words: str, docker_host: str | None = None) -> EndedCommand:
+        environment = {"DOCKER_HOST": docker_host or self._bed.manager.docker_host}
+        return run_command(self._folder, "doctor", *words, environment=environment)
+
+
+def says(examined: EndedCommand, status: str, subject: str, text: str, remedy: str = "") -> None:
+    """Assert that a line has that status and subject, and `text`, and the line below it `remedy` (both patterns)."""
+    below = rf"\n\s+→ .*{remedy}" if remedy else ""
+    pattern = rf"^{status}\s+{subject}: .*{text}.*{below}"
+    assert re.search(pattern, examined.output, re.MULTILINE), f"no {pattern!r} in\n{examined.output}"
+
+
+def test_a_healthy_swarm_is_all_ok_and_left_as_it_was(doctor: Doctor, tmp_path: Path) -> None:
+    examined = doctor()
+    assert examined.code == 0, examined.output
+    assert "wrong" not in examined.output
+    assert "not checked" not in examined.output
+    for node in ("node1", "node2", "node3"):
+        says(examined, "ok", f"cAdvisor of {node}", "are measured at least every")
+        says(examined, "ok", f"clock of {node}", "this machine's")
+    says(examined, "ok", f"labels of {HEALTHY}", "scaled between 1 and 6 replicas")
+    says(examined, "ok", f"samples of {HEALTHY}", r"\(2\) are measured")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_worker_is_no_manager_and_what_needs_none_is_examined_all_the_same(
+    doctor: Doctor, swarm: Bed
+) -> None:
+    examined = doctor(docker_host=swarm.engines[1].docker_host)
+    assert examined.code == 1
+    manager = swarm.manager.host.address
+    says(
+        examined,
+        "wrong",
+        "Docker",
+        "is a worker of its swarm, not a manager",
+        f"set DOCKER_HOST to a manager: {manager}",
+    )
+    says(examined, "not checked", "cAdvisor", "Docker did not answer")
+    says(examined, "not checked", "services", "Docker did not answer")
+    says(examined, "ok", "store", "can be made")
+
+
+def test_a_node_whose_cadvisor_has_ended_is_named(doctor: Doctor, swarm: Bed) -> None:
+    update = ("service", "update", "--detach")
+    swarm.manager.docker(*update, "--constraint-add", "node.hostname!=node3", "cadvisor")
+    try:
+        until(lambda: len(swarm.running("cadvisor")) == 2, "node3 has no cAdvisor")
+        examined = doctor()
+        assert examined.code == 1
+        says(examined, "wrong", "cAdvisor of node3", "connection refused", "docker service ps")
+        says(examined, "ok", "cAdvisor of node1", "measured")
+    finally:
+        swarm.manager.docker(*update, "--constraint-rm", "node.hostname!=node3", "cadvisor")
+    until(lambda: len(swarm.running("cadvisor")) == 3, "every node has a cAdvisor again")
+
+
+def test_a_service_that_is_not_there_is_named_with_those_that_are(doctor: Doctor) -> None:
+    examined = doctor("--service", "shop")
+    assert examined.code == 1
+    says(examined, "wrong", "service shop", "the swarm has no service 'shop'", f"give one of .*{HEALTHY}")
+
+
+def test_what_is_wrong_with_each_service_is_told_with_its_remedy(doctor: Doctor, swarm: Bed) -> None:
+    unlimited = service(swarm, "unlimited", *LABELS)
+    misplaced = service(
+        swarm, "misplaced", "--container-label", "swarm.autoscaler=true", "--limit-cpu", "0.2"
+    )
+    upside_down = service(
+        swarm, "crossed", *LABELS, "--label", "swarm.autoscaler.minimum=9", "--limit-cpu", "0.2"
+    )
+    huge = service(swarm, "huge", *LABELS, "--reserve-cpu", "999")
+    with unlimited, misplaced, upside_down, huge:
+        until(lambda: all(swarm.running(name) for name in ("unlimited", "misplaced", "crossed")), "they run")
+        until(
+            lambda: "insufficient" in swarm.manager.docker("service", "ps", "--no-trunc", "huge"),
+            "one does not",
+        )
+        examined = doctor()
+    assert examined.code == 1
+    says(
+        examined,
+        "wrong",
+        "CPU limit of unlimited",
+        "neither a limit nor a reservation",
+        "--limit-cpu 0.5 unlimited",
+    )
+    says(
+        examined, "wrong", "labels of misplaced", "swarm.autoscaler: on its containers",
+        "--label-add swarm.autoscaler=true misplaced",
+    )  # fmt: skip
+    says(examined, "wrong", "labels of crossed", "maximum is 6, below .*minimum, which is 9", "raise the one")
+    says(examined, "wrong", "tasks of huge", "insufficient resources on 3 nodes", "add a node, lower")
+    says(examined, "ok", f"CPU limit of {HEALTHY}", "0.2 cores")
+    assert examined.output.count("wrong ") == 5, examined.output  # huge has no replica ready, either
+
+
+def test_a_store_that_is_down_is_told_and_the_rest_examined(doctor: Doctor) -> None:
+    examined = doctor("--store", f"mongodb://reader:secret@127.0.0.1:{free_port()}/runs")
+    assert examined.code == 1
+    says(examined, "wrong", "store", r"mongodb://reader:\*\*\*@127.0.0.1:.*refused", "start the server")
+    says(examined, "ok", "spool", "nothing waits")
+    says(examined, "ok", f"labels of {HEALTHY}", "scaled between")
+    assert "secret" not in examined.output
+
+
+def test_idle_containers_that_are_measured_rarely_are_told_with_the_flag_that_changes_it(
+    doctor: Doctor,
+) -> None:
+    def examined() -> EndedCommand:
+        return doctor("--cadvisor-port", str(LAZY_PORT), "--service", HEALTHY)
+
+    until(lambda: examined().code == 1, "idle containers are measured ever less often")
+    says(examined(), "wrong", "cAdvisor of node[123]", "too rarely", "--allow_dynamic_housekeeping=false")
+
+
+def test_other_programs_get_json(doctor: Doctor) -> None:
+    examined = doctor("--json", "--service", HEALTHY)
+    found = {finding["subject"]: finding for finding in json.loads(examined.output)}
+    assert found["nodes"]["status"] == "ok"
+    assert found[f"CPU limit of {HEALTHY}"] == {
+        "status": "ok",
+        "subject": f"CPU limit of {HEALTHY}",
+        "text": "0.2 cores a replica",
+        "remedy": None,
+    }
