@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
+ON_A_SWARM = (ROOT / "docs" / "stack.md",)
+"""Pages whose examples need the test bed."""
+
 PATIENCE_SECONDS = 60.0
 ENDING_SECONDS = 5.0
 _FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -66,6 +69,7 @@ class Reader:
     folder: Path
     environment: Mapping[str, str]
     replaced: Mapping[str, str]
+    patience_seconds: float = PATIENCE_SECONDS
 
     def follow(self, block: Block) -> None:
         """Do what the block's language says; raise AssertionError, which names the block, if it does not work."""
@@ -114,7 +118,7 @@ class Reader:
             assert not (absent := not_in(output, shown)), f"{where}: {absent!r} is not printed:\n{output}"
 
     def _wait_for(self, process: subprocess.Popen[bytes], shown: list[str]) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
+        deadline = time.monotonic() + self.patience_seconds
         while not_in(self._log(process).read_text(errors="replace"), shown) and process.poll() is None:
             if time.monotonic() > deadline:
                 return
@@ -141,13 +145,13 @@ class Reader:
     def _end(self, process: subprocess.Popen[bytes], where: str, *, success: bool = True) -> str:
         """Wait for the end of a command and of all that it started; return what they printed."""
         try:
-            code = process.wait(PATIENCE_SECONDS)
+            code = process.wait(self.patience_seconds)
         except subprocess.TimeoutExpired:
             code = None
         left = _killed(process.pid)
         process.wait()
         output = self._log(process).read_text(errors="replace")
-        assert code is not None, f"{where}: still running after {PATIENCE_SECONDS:g} s:\n{output}"
+        assert code is not None, f"{where}: still running after {self.patience_seconds:g} s:\n{output}"
         assert not left, f"{where}: leaves processes behind:\n{output}"
         assert code == 0 or not success, f"{where}: exit code {code}:\n{output}"
         return output
