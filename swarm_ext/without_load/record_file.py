@@ -2,19 +2,21 @@
 
 A CSV file has one kind of record, since each has columns of its own: `out.csv` gets the container samples, and
 `out.nodes.csv` and `out.services.csv` beside it the other two, made when the first one comes. A JSON file has all of
-them, an object a line, whose `kind` says which it is.
+them, an object a line, whose `kind` says which it is. Columns and times are as `swarm-ext runs export` has them.
 """
 
 from __future__ import annotations
 
 import csv
+from datetime import datetime
 from pathlib import Path
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Protocol
 
 import msgspec
 
 from swarm_ext.errors import UserError
 from swarm_ext.model import ContainerSample, NodeSample, ServiceSample
+from swarm_ext.store.schema import time_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -77,7 +79,9 @@ class JsonLines:
 
     def write(self, records: Sequence[Record]) -> None:
         """Append records; raise OSError."""
-        lines = [self._encode({"kind": type(record).__name__, **_fields(record)}) for record in records]
+        lines = [
+            self._encode({"kind": type(record).__name__, **msgspec.to_builtins(record)}) for record in records
+        ]
         self._file.write(b"".join(line + b"\n" for line in lines))
         self._file.flush()
 
@@ -114,25 +118,20 @@ class CsvFiles:
 class _CsvTable:
     def __init__(self, path: Path, kind: type[Record]) -> None:
         self._file: IO[str] = path.open("x", newline="", encoding="utf-8")
-        self._columns = [field.name for field in msgspec.structs.fields(kind)]
-        self._writer = csv.writer(self._file)
+        self._columns = kind.__struct_fields__
+        self._writer = csv.writer(self._file, lineterminator="\n")
         self._writer.writerow(self._columns)
         self._file.flush()
 
     def write(self, records: Sequence[Record]) -> None:
-        rows = (_fields(record) for record in records)
-        self._writer.writerows([_cell(row[name]) for name in self._columns] for row in rows)
+        self._writer.writerows([_cell(getattr(record, name)) for name in self._columns] for record in records)
         self._file.flush()
 
     def close(self) -> None:
         self._file.close()
 
 
-def _fields(record: Record) -> dict[str, Any]:
-    """Return a record's fields as plain values, times in ISO 8601."""
-    fields: dict[str, Any] = msgspec.to_builtins(record)
-    return fields
-
-
-def _cell(value: Any) -> Any:
-    return msgspec.json.encode(value).decode() if isinstance(value, (list, tuple, dict)) else value
+def _cell(value: object) -> object:
+    if value is None or isinstance(value, (str, int, float)):
+        return value
+    return time_text(value) if isinstance(value, datetime) else msgspec.json.encode(value).decode()

@@ -12,6 +12,7 @@ import pytest
 
 from swarm_ext.model import ContainerSample, NodeSample, ServiceSample
 from swarm_ext.store import open_store
+from tests.integration.bed.swarm import until
 from tests.integration.docker_services import cadvisors, service
 from tests.integration.swarm_ext_process import run_command, running_command
 
@@ -27,8 +28,8 @@ SERVICE = "sampled"
 @pytest.fixture(scope="module")
 def environment(bed: Bed) -> Iterator[dict[str, str]]:
     """Of a program that talks to the bed's manager, while each node runs a cAdvisor and a replica."""
-    spread = ("--replicas", "3", "--placement-pref", "spread=node.id", "--limit-cpu", "0.2")
-    with cadvisors(bed), service(bed, SERVICE, *spread):
+    with cadvisors(bed), service(bed, SERVICE, "--mode", "global"):
+        until(lambda: len(bed.running(SERVICE)) == len(bed.running("cadvisor")) == 3, "each node has both")
         yield {"DOCKER_HOST": bed.manager.docker_host}
 
 
