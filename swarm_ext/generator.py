@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from swarm_ext.arrivals import ArrivalProcess
     from swarm_ext.arrivals.check import StreamCheck
-    from swarm_ext.client import SessionPool
+    from swarm_ext.client import Sessions
     from swarm_ext.load import Outcome
     from swarm_ext.settings import Settings
 
@@ -127,7 +127,7 @@ class Generator:
         self.environment = environment
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
         self.on_no_streams: Callable[[], None] = lambda: None
-        self.pools: dict[object, SessionPool] = {}
+        self.pools: dict[object, Sessions] = {}
         self._flying = Group()
         self._resumed = Event()
         self._reset(RunInfo(id="", seed=0), None, Lease())

@@ -30,7 +30,7 @@ from locust import FastHttpUser, User
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from swarm_ext.arrivals import Normal, Poisson
-from swarm_ext.client import SessionPool
+from swarm_ext.client import sessions
 from swarm_ext.generator import generator_of
 
 if TYPE_CHECKING:
@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from swarm_ext.arrivals import ArrivalProcess
+    from swarm_ext.client import Sessions
     from swarm_ext.generator import Arrival, Generator, Stream
     from swarm_ext.load import Outcome
     from swarm_ext.settings import Settings
@@ -81,6 +82,10 @@ class ArrivalUser(FastHttpUser):
         self._generator: Generator = generator_of(environment)
         super().__init__(environment)
         self.tasks = [type(self).run_stream]
+        try:
+            self.client = self._sessions().acquire(self, environment.events.request)
+        except ValueError as error:
+            raise StopTest(str(error)) from None
         self.process = self.arrival_process(self.settings)
 
     @classmethod
@@ -166,7 +171,7 @@ class ArrivalUser(FastHttpUser):
     def _run(self, arrival: Arrival, task: Callable[[ArrivalUser], None]) -> None:
         """Run one task for one arrival, in a greenlet of its own."""
         arrival.begin()
-        pool = self._pool()
+        pool = self._sessions()
         visitor = self._copy()
         visitor.client = session = pool.acquire(visitor, arrival)
         outcome: Outcome | None = "abandoned"
@@ -199,12 +204,12 @@ class ArrivalUser(FastHttpUser):
         self.environment.events.user_error.fire(user_instance=self, exception=error, tb=error.__traceback__)
         logger.error("%s\n%s", error, traceback.format_exc())
 
-    def _pool(self) -> SessionPool:
-        pools, base_url = self._generator.pools, self.client.base_url or ""
+    def _sessions(self) -> Sessions:
+        pools, base_url = self._generator.pools, self.host or ""
         key = (type(self), base_url)
         if key not in pools:
             shape = {theirs: getattr(self, ours) for ours, theirs in SESSION_SETTINGS.items()}
-            pools[key] = SessionPool(base_url, keep_alive=self.settings.keep_alive, settings=shape)
+            pools[key] = sessions(base_url, keep_alive=self.settings.keep_alive, settings=shape)
         return pools[key]
 
     def _copy(self) -> ArrivalUser:

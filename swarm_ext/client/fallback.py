@@ -1,17 +1,19 @@
-"""The HTTP client of an arrival: Locust's FastHttpSession, one for each arrival, or one for each pooled slot.
+"""Locust's own FastHttpSession, for what the lean client leaves to it: TLS, proxies, bodies in pieces.
 
-Arrivals of one user run at the same time, and a session cannot be shared between them: its pool would queue them, its
-redirect setting and its cookies would leak from one to the other. So each arrival has a session of its own, with a new
-connection, as independent visitors have; with `--keep-alive` it borrows a session, connection and all, from a pool that
-grows to as many as are in flight at once.
+A FastHttpSession cannot be shared by arrivals that run at the same time: its pool would queue them, its redirect setting
+and its cookies would leak from one to the other. So each arrival has one of its own, with a new connection, or with
+`keep_alive` borrows one, connection and all, from a pool that grows to as many as are in flight at once.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import gevent.ssl
-from locust.contrib.fasthttp import FastHttpSession, insecure_ssl_context_factory
+from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastHttpSession, insecure_ssl_context_factory
+
+from swarm_ext.client.failures import RequestError
+from swarm_ext.client.response import Response
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,17 +21,12 @@ if TYPE_CHECKING:
 
     from locust import User
 
-
-class RequestListener(Protocol):
-    """Whom a session tells of each request that it made; Locust's `request` event is one."""
-
-    def fire(self, **request: Any) -> None:
-        """Take one request's measurements, with the names of Locust's `request` event."""
-        ...
+    from swarm_ext.client.listener import RequestListener
+    from swarm_ext.client.request import Request
 
 
-class SessionPool:
-    """Makes sessions for one user class: a new one each time, or used ones (`keep_alive`).
+class FastSessions:
+    """Makes FastHttpSessions for one user class: a new one each time, or used ones (`keep_alive`).
 
     `settings` are FastHttpSession's own (network_timeout, max_redirects, …), times in seconds.
     """
@@ -51,7 +48,7 @@ class SessionPool:
             self._context = make()
         return self._context
 
-    def acquire(self, user: User, listener: RequestListener) -> FastHttpSession:
+    def acquire(self, user: User | None, listener: RequestListener) -> FastHttpSession:
         """Return a session that no other arrival is using; it tells `listener` of its requests."""
         if self._idle:
             session = self._idle.pop()
@@ -80,3 +77,25 @@ class SessionPool:
         """Close what is idle."""
         while self._idle:
             self._idle.pop().client.close()
+
+
+def fetch(session: FastHttpSession, request: Request) -> Response:
+    """Make one request by a FastHttpSession, unreported, without following redirects; raise RequestError."""
+    try:
+        answer: Any = session.client.urlopen(
+            request.url,
+            method=request.method,
+            headers=dict(request.headers),
+            payload=request.body,
+            max_redirects=0,
+        )
+        content = answer.content
+    except FAILURE_EXCEPTIONS as error:
+        answer = getattr(error, "response", None)  # a status that is a failure comes as an exception
+        if answer is None:
+            raise RequestError(f"{type(error).__name__}: {error}") from None
+        content = answer.content
+    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    response = Response(request)
+    response.take(answer.status_code, headers, content)
+    return response

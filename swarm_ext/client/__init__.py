@@ -1,0 +1,65 @@
+"""The HTTP client of arrivals: what `self.client` is in a task.
+
+For an `http://` host it is a lean client of our own, a `Session` for each arrival. Follow one request through it:
+`session.py` makes it (with `request.py` and `site.py`), `transport.py` sends it and receives the response (with
+`connection.py` and `reader.py`), `redirects.py` says what may follow, and `response.py` is what the task gets, and what
+Locust's `request` event is fired with. For `https://` and through a proxy it is Locust's FastHttpSession.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any, Protocol
+
+from swarm_ext.client.fallback import FastSessions
+from swarm_ext.client.listener import RequestListener
+from swarm_ext.client.response import Response
+from swarm_ext.client.session import Session
+from swarm_ext.client.site import Site
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from locust import User
+
+__all__ = ["RequestListener", "Response", "Session", "Sessions", "sessions"]
+
+logger = logging.getLogger(__name__)
+_said: set[str] = set()
+
+
+class Sessions(Protocol):
+    """Gives each arrival of a user class its session, and takes it back."""
+
+    def acquire(self, user: User | None, listener: RequestListener) -> Any:
+        """Return a session that no other arrival is using; it tells `listener` of its requests."""
+        ...
+
+    def release(self, session: Any) -> None:
+        """Take a session back when its arrival has ended."""
+        ...
+
+    def discard(self, session: Any) -> None:
+        """Take back a session whose arrival was cut off."""
+        ...
+
+    def close(self) -> None:
+        """Close what is idle."""
+        ...
+
+
+def sessions(base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> Sessions:
+    """Return the sessions for a host: lean ones if it speaks plain HTTP, else Locust's, and say so once.
+
+    `settings` are those of FastHttpSession (network_timeout, max_redirects, …), times in seconds.
+    """
+    if settings["proxy_host"]:
+        reason = "through a proxy"
+    elif base_url.lower().startswith("https://"):
+        reason = "over TLS"
+    else:
+        return Site(base_url, keep_alive=keep_alive, settings=settings)
+    if reason not in _said:
+        _said.add(reason)
+        logger.info("Requests %s are made by Locust's FastHttpSession, which sends fewer per second", reason)
+    return FastSessions(base_url, keep_alive=keep_alive, settings=settings)

@@ -1,0 +1,34 @@
+"""What a redirect asks for next. Pure (RFC 9110, section 15.4; and what browsers do)."""
+
+from __future__ import annotations
+
+from urllib.parse import urljoin
+
+from swarm_ext.client.failures import BadResponseError
+from swarm_ext.client.request import Request, target
+
+STATUSES = frozenset({301, 302, 303, 307, 308})
+_REWRITTEN_TO_GET = frozenset({301, 302, 303})
+_ABOUT_THE_BODY = frozenset({"content-length", "content-type", "content-encoding", "transfer-encoding"})
+_OF_THE_ORIGIN = frozenset({"authorization", "host"})
+
+
+def following(request: Request, status: int, location: str) -> Request:
+    """Return the request that follows a redirect of `status` to `location`, which may be relative.
+
+    301, 302 and 303 turn any method but HEAD into a GET without body; 307 and 308 repeat the request. Credentials do not
+    leave their origin, and cookies are for the caller to set anew. Raise BadResponseError for a location that is none.
+    """
+    try:
+        where = target(urljoin(request.url, location))
+    except ValueError as error:
+        raise BadResponseError(f"redirected to nowhere: {error}") from None
+    method, body = request.method, request.body
+    dropped = {"cookie"}
+    if status in _REWRITTEN_TO_GET and method != "HEAD":
+        method, body = "GET", None
+        dropped |= _ABOUT_THE_BODY
+    if where.origin != request.target.origin:
+        dropped |= _OF_THE_ORIGIN
+    headers = {name: value for name, value in request.headers.items() if name.lower() not in dropped}
+    return Request(method, where, headers, body)

@@ -1,0 +1,87 @@
+"""What all visitors of one user class have in common: where they go, in what way, and what they say of themselves."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+from swarm_ext.client.decoding import ACCEPT_ENCODING
+from swarm_ext.client.fallback import FastSessions
+from swarm_ext.client.request import Headers, Request, Target, merged, target
+from swarm_ext.client.session import Session
+from swarm_ext.client.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from locust import User
+
+    from swarm_ext.client.listener import RequestListener
+
+_REMEMBERED = 1000
+"""How many requests with nothing but a method and a path are kept ready to be sent again."""
+_ABSOLUTE = re.compile("https?://", re.IGNORECASE)
+
+
+class Site:
+    """Makes the sessions of one user class for an `http://` host.
+
+    `settings` are those of FastHttpSession (network_timeout, max_redirects, …), times in seconds. Raise ValueError for a
+    host that is none.
+    """
+
+    def __init__(self, base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> None:
+        home = target(base_url)
+        self._home = home
+        self.base_url = base_url.replace(base_url.split("/")[2], home.authority, 1)
+        self.max_redirects = int(settings["max_redirects"])
+        self.max_retries = int(settings["max_retries"])
+        self.transport = Transport(
+            keep_alive=keep_alive,
+            connection_timeout=settings["connection_timeout"],
+            network_timeout=settings["network_timeout"],
+        )
+        self.fast_sessions = FastSessions(base_url, keep_alive=keep_alive, settings=settings)
+        own = {"User-Agent": "swarm-ext", "Accept-Encoding": ACCEPT_ENCODING}
+        self._headers = merged(own, settings["headers"] or {})
+        self._ready: dict[tuple[str, str], Request] = {}
+
+    def acquire(self, user: User | None, listener: RequestListener) -> Session:
+        """Return a new visitor's session; it tells `listener` of its requests."""
+        return Session(self, user, listener)
+
+    def release(self, session: Session) -> None:
+        """Take a session back when its arrival has ended."""
+        session.end()
+
+    def discard(self, session: Session) -> None:
+        """Take back a session whose arrival was cut off."""
+        session.abandon()
+
+    def close(self) -> None:
+        """Close what is idle."""
+        self.transport.close()
+        self.fast_sessions.close()
+
+    def absolute(self, url: str) -> str:
+        """Return a URL in full: one that is a path is the host's."""
+        return url if _ABSOLUTE.match(url) else self.base_url + url
+
+    def headers_for(self, where: Target, headers: Mapping[str, Any]) -> Headers:
+        """Return the headers of a request: those given, and those of all requests. Credentials are for their own host."""
+        authorization = where.authorization
+        if authorization is None and where.origin == self._home.origin:
+            authorization = self._home.authorization
+        own = {**self._headers, "Authorization": authorization} if authorization else self._headers
+        return merged(own, headers)
+
+    def plain_request(self, method: str, url: str) -> Request:
+        """Return a request with nothing of its own; it is made once, and sent again and again."""
+        request = self._ready.get((method, url))
+        if request is None:
+            where = target(self.absolute(url))
+            request = Request(method.upper(), where, self.headers_for(where, {}), None)
+            if len(self._ready) >= _REMEMBERED:
+                self._ready.clear()  # paths that differ each time: remembering them is of no use
+            self._ready[method, url] = request
+        return request

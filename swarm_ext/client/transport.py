@@ -1,0 +1,128 @@
+"""One request and its response on a connection: a new one for each, or one that was kept.
+
+Read `Transport.exchange` and down: it is the whole way of a request out of this process and of its response back.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from swarm_ext.client.connection import Connection, TimeIsUp
+from swarm_ext.client.decoding import decoded
+from swarm_ext.client.failures import ConnectionLostError, NotConnectedError, TimedOutError, is_shortage
+from swarm_ext.client.patience import Patience
+from swarm_ext.client.request import IDEMPOTENT
+from swarm_ext.client.resolver import Resolver
+from swarm_ext.client.response import Response
+
+if TYPE_CHECKING:
+    from swarm_ext.client.request import Request, Target
+
+
+class Transport:
+    """How the requests of one kind of user travel: each on a new connection, or with `keep_alive` on an idle one.
+
+    `connection_timeout` bounds the time to connect, `network_timeout` each silence of the server; both in seconds.
+    """
+
+    def __init__(self, *, keep_alive: bool, connection_timeout: float, network_timeout: float) -> None:
+        self._keep_alive = keep_alive
+        self._connecting = Patience(connection_timeout)
+        self._silence = Patience(network_timeout)
+        self._resolver = Resolver()
+        self._idle: dict[tuple[str, int], list[Connection]] = {}
+
+    def exchange(self, request: Request) -> Response:
+        """Send a request and return its response; raise RequestError.
+
+        The server may have closed a kept connection just before the request reached it. Then the request is made again,
+        once and on a new connection, if no server can have seen it, or if it does no harm twice.
+        """
+        connection = self._idle_connection(request.target)
+        if connection is not None:
+            try:
+                return self._converse(connection, request, 0)
+            except ConnectionLostError:
+                if connection.reader.has_begun or (connection.sent and request.method not in IDEMPOTENT):
+                    raise
+        connection, sent = self._connected(request)
+        return self._converse(connection, request, sent)
+
+    def _connected(self, request: Request) -> tuple[Connection, int]:
+        """Return a new connection, and how much of the request went out with it; addresses are tried in turn."""
+        host, port = request.target.host, request.target.port
+        failure = None
+        for address in self._resolver.addresses(host, port):
+            connection = Connection(address)
+            try:
+                return connection, connection.connect(request.wire, self._connecting)
+            except TimeIsUp:
+                connection.close()
+                self._resolver.rest(host, port, address)
+                raise TimedOutError(
+                    f"no connection to {address} within {self._connecting.seconds:g} s"
+                ) from None
+            except NotConnectedError as refused:
+                connection.close()
+                failure = refused
+                if is_shortage(refused):
+                    break
+                self._resolver.rest(host, port, address)
+            except BaseException:
+                connection.close()
+                raise
+        assert failure is not None  # noqa: S101 - a name without addresses does not resolve
+        raise failure
+
+    def _converse(self, connection: Connection, request: Request, sent: int) -> Response:
+        """Send the rest of a request, and receive the response to it."""
+        reader, silence, wire = connection.reader, self._silence, request.wire
+        reader.expect(request.method)
+        try:
+            if sent < len(wire):
+                sent = connection.send(wire, sent, silence)
+            connection.sent = sent
+            began = time.perf_counter()
+            while not reader.complete:
+                connection.receive(silence)
+            response = Response(request)
+            response.take(reader.status, reader.raw_headers, reader.body, reader.reason)
+            response.seconds = time.perf_counter() - began
+            if b"content-encoding" in response.fields and response.content:
+                response.content = decoded(response.content, response.fields[b"content-encoding"])
+        except TimeIsUp:
+            connection.reset()
+            raise TimedOutError(self._silence_in_words(connection, request, sent)) from None
+        except BaseException:
+            connection.reset()
+            raise
+        if self._keep_alive and reader.reusable and sent == len(wire):
+            self._idle.setdefault((request.target.host, request.target.port), []).append(connection)
+        else:
+            connection.reset()
+        return response
+
+    def _silence_in_words(self, connection: Connection, request: Request, sent: int) -> str:
+        seconds, reader = self._silence.seconds, connection.reader
+        if sent < len(request.wire) and not reader.has_begun:
+            return f"the request was not taken within {seconds:g} s: {sent} of {len(request.wire)} bytes were"
+        if not reader.has_begun:
+            return f"no response within {seconds:g} s"
+        return f"nothing more within {seconds:g} s, {reader.progress()}"
+
+    def _idle_connection(self, target: Target) -> Connection | None:
+        """Return the connection that was used last: those that were not for long are what the server closes first."""
+        idle = self._idle.get((target.host, target.port))
+        while idle:
+            connection = idle.pop()
+            if connection.is_open:
+                return connection
+        return None
+
+    def close(self) -> None:
+        """Close the connections that lie idle."""
+        for idle in self._idle.values():
+            while idle:
+                idle.pop().close()
+        self._idle.clear()
