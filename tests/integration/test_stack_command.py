@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import socket
+import sys
 from typing import TYPE_CHECKING, Any
+from urllib.request import urlopen
 
 import pytest
 
 from tests.integration.bed.images import PYTHON
+from tests.integration.bed.shell import BedError
 from tests.integration.bed.swarm import OVERRIDE_FILE, STACK_FILE, until
 from tests.integration.lone_engine import Operator, operator, operator_of
 
@@ -338,3 +341,63 @@ def test_a_port_that_another_stack_has_is_told(deployed: Deployed) -> None:
     assert (
         "port '80' is already in use by service 'depot_web'" in said or "port '88' is already in use" in said
     )
+
+
+def test_the_pages_firewall_rule_keeps_all_but_one_from_cadvisor(deployed: Deployed) -> None:
+    page = (STACK_FILE.parent / "docs" / "ports.md").read_text()
+    rule = next(line for line in page.splitlines() if "--ctorigdstport 70" in line)
+    guarded, other = deployed.bed.engines[1], deployed.bed.engines[2]
+    address = guarded.host.address
+    words = rule.replace("10.0.0.9", deployed.bed.network.gateway).split()
+    ask = (
+        "import sys; from urllib.request import urlopen; "
+        "print(urlopen(f'http://{sys.argv[1]}:70/healthz', timeout=3).read().decode())"
+    )
+    guarded.host.run(*words)
+    try:
+        with pytest.raises(BedError, match="timed out"):
+            other.host.run(sys.executable, "-c", ask, address)
+        with urlopen(f"http://{address}:70/healthz", timeout=10) as answer:
+            assert answer.status == 200
+    finally:
+        guarded.host.run(*["-D" if word == "-I" else word for word in words])
+    assert other.host.run(sys.executable, "-c", ask, address) == "ok\n"
+
+
+def test_a_forwarder_on_the_data_network_leads_to_mongodb_from_loopback_alone(deployed: Deployed) -> None:
+    manager = deployed.bed.manager
+    forward = ("python3", "-c", FORWARDER, "mongo", "27017", "3307")
+    options = ("--network", f"{STACK}_data", "-p", "127.0.0.1:3307:3307", "--name", "mongo-door")
+    manager.docker("run", "-d", *options, PYTHON, *forward)
+    ping = (
+        "import sys; from pymongo import MongoClient; "
+        "print(MongoClient(sys.argv[1], 3307, serverSelectionTimeoutMS=3000).admin.command('ping')['ok'])"
+    )
+    try:
+        until(
+            lambda: manager.host.run(sys.executable, "-c", ping, "127.0.0.1") == "1.0\n",
+            "MongoDB answers through the forwarder",
+        )
+        with pytest.raises(BedError, match="refused"):
+            manager.host.run(sys.executable, "-c", ping, manager.host.address)
+    finally:
+        manager.docker("rm", "-f", "mongo-door")
+
+
+FORWARDER = """
+import socket, sys, threading
+host, port, own = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
+def pump(source, target):
+    try:
+        while data := source.recv(65536):
+            target.sendall(data)
+        target.shutdown(socket.SHUT_WR)
+    except OSError:
+        pass
+listener = socket.create_server(("", own))
+while True:
+    client, _ = listener.accept()
+    server = socket.create_connection((socket.gethostbyname("tasks." + host), port))
+    for pair in ((client, server), (server, client)):
+        threading.Thread(target=pump, args=pair, daemon=True).start()
+"""
