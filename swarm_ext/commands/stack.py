@@ -252,7 +252,8 @@ def _secret_name() -> str:
 
 
 def _question(name: str, parts: Parts, *, volumes: bool, leave_swarm: bool) -> str:
-    doings = [f"remove stack {name} with {len(parts.services)} services"] if parts else []
+    count = len(parts.services)
+    doings = [f"remove stack {name} with {count} service{'' if count == 1 else 's'}"] if parts else []
     doings += ["remove MongoDB's data on this node and its password"] if volumes else []
     doings += ["leave the swarm"] if leave_swarm else []
     return f"Really {', '.join(doings)}?"

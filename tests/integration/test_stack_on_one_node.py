@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.lone_engine import Operator, lone_engine, operator
+from tests.integration.bed.images import PYTHON
+from tests.integration.lone_engine import PATIENCE_SECONDS, Operator, lone_engine, operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 pytestmark = pytest.mark.slow
 NO_SWARM = (
@@ -62,3 +67,50 @@ def test_one_command_makes_the_swarm_and_runs_the_stack_and_one_takes_both_away(
 def test_an_address_that_is_not_this_machines_is_told(at: Operator) -> None:
     said = at.types("stack", "deploy", "--init-swarm", "--advertise-addr", "nonsense", code=2).err
     assert said.startswith("swarm-ext: no swarm could be made: ")
+
+
+def test_at_a_terminal_the_password_and_the_removal_are_asked_for(at: Operator, tmp_path: Path) -> None:
+    service = {
+        "image": PYTHON,
+        "command": ["sleep", "1000"],
+        "stop_grace_period": "1s",
+        "secrets": ["mongo_password"],
+    }
+    file = tmp_path / "one.yml"
+    secrets = {"mongo_password": {"external": True}}
+    file.write_text(json.dumps({"version": "3.8", "services": {"only": service}, "secrets": secrets}))
+    at.engine.docker("swarm", "init", "--advertise-addr", at.engine.host.address)
+    if "mongo_password" in at.engine.docker("secret", "ls", "--format", "{{.Name}}").split():
+        at.engine.docker("secret", "rm", "mongo_password")
+    said = typed_at_a_terminal(at, "one):", "what I typed", "stack", "deploy", "-c", str(file))
+    assert "Made the secret mongo_password from your answer." in said
+    assert "what I typed" not in said
+    container = at.engine.docker("ps", "-q", "-f", "name=swarm-ext_only").strip()
+    assert at.engine.docker("exec", container, "cat", "/run/secrets/mongo_password") == "what I typed"
+    said = typed_at_a_terminal(at, "[y/N]:", "n", "stack", "leave")
+    assert "Really remove stack swarm-ext with 1 service? [y/N]:" in said
+    assert at.engine.docker("service", "ls", "-q").strip()
+    at.types("stack", "leave", "--leave-swarm", "--yes")
+
+
+def typed_at_a_terminal(at: Operator, question: str, answer: str, *words: str) -> str:
+    """Run a command at a terminal, type the answer when it has asked, and return what the terminal showed."""
+    command = at.engine.host.command(sys.executable, "-m", "swarm_ext.cli", *words)
+    with subprocess.Popen(
+        ["script", "--quiet", "--command", " ".join(command), "/dev/null"],
+        env={**os.environ, **at.environment},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        shown = b""
+        while not shown.rstrip().endswith(question.encode()):
+            byte = process.stdout.read(1)
+            assert byte, shown
+            shown += byte
+        process.stdin.write(f"{answer}\n".encode())
+        process.stdin.flush()
+        rest, _ = process.communicate(timeout=PATIENCE_SECONDS)
+    return (shown + rest).decode()
