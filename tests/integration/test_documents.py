@@ -152,7 +152,7 @@ def options(command, context):
 
 options(cli, click.Context(cli))
 """
-FOREIGN = {"--ctorigdstport", "--detach", "--max-time", "--network", "--token"}
+FOREIGN = {"--ctorigdstport", "--detach", "--label-add", "--max-time", "--network", "--token"}
 """What pages say of iptables, curl and docker."""
 
 
