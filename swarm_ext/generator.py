@@ -3,7 +3,7 @@
 There is one `Generator` in each process that has users (the local process, or a worker). Users open streams at it and
 fire arrivals through it; the run's conductor, or the master by messages, begins and drains it.
 
-Arrivals in flight live in one group of this process, not with their user: a user that is removed takes its stream away
+Arrivals in flight are run by one crew of this process, not with their user: a user that is removed takes its stream away
 at once, while its requests end by themselves. When the run ends, `drain` stops every schedule, gives what is in flight
 its time, and abandons the rest. After it every arrival offered is accounted for.
 """
@@ -18,11 +18,11 @@ from weakref import WeakKeyDictionary
 import gevent
 import msgspec
 from gevent.event import Event
-from gevent.pool import Group
 from locust.exception import StopTest
 
 from swarm_ext.arrivals import stream_rng
 from swarm_ext.arrivals.check import ArrivalChecker, merge
+from swarm_ext.crew import Crew
 from swarm_ext.load import LoadRecorder
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Lease
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     import random
     from collections.abc import Callable
 
-    from gevent import Greenlet
     from locust.env import Environment
 
     from swarm_ext.arrivals import ArrivalProcess
@@ -61,7 +60,7 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
 class Arrival:
     """One arrival that was started: one task execution. It hears of its requests in the place of Locust's event."""
 
-    __slots__ = ("_due", "_generator", "_open", "_start", "failed", "greenlet")
+    __slots__ = ("_due", "_ended", "_generator", "_open", "_start", "failed")
 
     def __init__(self, generator: Generator, due: float | None) -> None:
         self._generator = generator
@@ -69,7 +68,7 @@ class Arrival:
         self._open = True
         self._start = 0.0
         self.failed = False
-        self.greenlet: Greenlet | None = None
+        self._ended: Event | None = None
 
     def begin(self) -> None:
         """Note the moment at which it really begins, and by how much that is after its scheduled instant."""
@@ -92,6 +91,14 @@ class Arrival:
         if self._open:
             self._open = False
             self._generator.ended(self, outcome, time.monotonic() - self._start)
+            if self._ended is not None:
+                self._ended.set()
+
+    def join(self) -> None:
+        """Wait for its end."""
+        if self._open:
+            self._ended = Event()
+            self._ended.wait()
 
 
 class Stream:
@@ -128,7 +135,7 @@ class Generator:
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
         self.on_no_streams: Callable[[], None] = lambda: None
         self.pools: dict[object, Sessions] = {}
-        self._flying = Group()
+        self._crew = Crew()
         self._resumed = Event()
         self._reset(RunInfo(id="", seed=0), None, Lease())
         self._drained = True
@@ -203,8 +210,10 @@ class Generator:
             stream.process.rate for stream in self._streams if stream.process is not None
         )
 
-    def fire(self, stream: Stream, due: float | None, run: Callable[[Arrival], None]) -> Arrival | None:
-        """Offer an arrival that is due at `due` (monotonic seconds; None: closed loop) and start `run` in a greenlet.
+    def fire(
+        self, stream: Stream, due: float | None, run: Callable[..., None], *arguments: object
+    ) -> Arrival | None:
+        """Offer an arrival that is due at `due` (monotonic seconds; None: closed loop) and start `run(arrival, …)`.
 
         Return None if it was dropped, because `--max-in-flight` arrivals are under way; closed-loop load is bounded by its
         users already.
@@ -217,7 +226,7 @@ class Generator:
             self.recorder.started()
             arrival = Arrival(self, due)
             self._arrivals.add(arrival)
-            arrival.greenlet = self._flying.spawn(run, arrival)
+            self._crew.start(run, arrival, *arguments)
         if self.lease.spent:
             self.stop_scheduling()
         return arrival
@@ -250,12 +259,11 @@ class Generator:
         """Stop every schedule, wait for what is in flight, abandon the rest. A second call may shorten the first's wait."""
         self._drained = True
         self.stop_scheduling()
-        self._flying.join(timeout=timeout_seconds)
+        self._crew.join(timeout_seconds)
         rest = list(self._arrivals)
         for arrival in rest:
             arrival.end("abandoned")
-        if rest:
-            self._flying.kill(block=True, timeout=KILL_SECONDS)
+        self._crew.disband(KILL_SECONDS)
         for pool in self.pools.values():
             pool.close()
         self.pools.clear()

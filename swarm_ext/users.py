@@ -25,7 +25,6 @@ import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
-from gevent import GreenletExit
 from locust import FastHttpUser, User
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
@@ -145,15 +144,15 @@ class ArrivalUser(FastHttpUser):
                 generator.scheduling and generator.lease.take(generator.open_rate) and generator.scheduling
             ):
                 return
-            generator.fire(stream, due, self._run_of(stream, tasks))
+            generator.fire(stream, due, self._run, self._pick(stream, tasks))
 
     def _loop_closed(self, stream: Stream) -> None:
         generator, tasks = self._generator, type(self).tasks
         pause = self._pause(stream)
         while generator.scheduling and generator.lease.take(generator.measured_rate) and generator.scheduling:
-            arrival = generator.fire(stream, None, self._run_of(stream, tasks))
-            if arrival is not None and arrival.greenlet is not None:
-                arrival.greenlet.join()
+            arrival = generator.fire(stream, None, self._run, self._pick(stream, tasks))
+            if arrival is not None:
+                arrival.join()
             gevent.sleep(pause())
 
     def _pause(self, stream: Stream) -> Callable[[], float]:
@@ -164,28 +163,25 @@ class ArrivalUser(FastHttpUser):
             return lambda: 0.0
         return self.process.gaps(stream.rng).__next__
 
-    def _run_of(self, stream: Stream, tasks: list[Any]) -> Callable[[Arrival], None]:
-        task = tasks[int(stream.rng.random() * len(tasks))] if len(tasks) > 1 else tasks[0]
-        return lambda arrival: self._run(arrival, task)
+    def _pick(self, stream: Stream, tasks: list[Any]) -> Any:
+        return tasks[int(stream.rng.random() * len(tasks))] if len(tasks) > 1 else tasks[0]
 
     def _run(self, arrival: Arrival, task: Callable[[ArrivalUser], None]) -> None:
-        """Run one task for one arrival, in a greenlet of its own."""
+        """Run one task for one arrival, in a greenlet that nothing else uses meanwhile."""
         arrival.begin()
         pool = self._sessions()
         visitor = self._copy()
         visitor.client = session = pool.acquire(visitor, arrival)
-        outcome: Outcome | None = "abandoned"
+        outcome: Outcome = "abandoned"
         try:
             self._execute(task, visitor, arrival)
-            outcome = None
-        except GreenletExit:
-            pass  # cut off at the end of the run
+            outcome = "failed" if arrival.failed else "completed"
         finally:
-            if outcome is None:
-                pool.release(session)
+            if outcome == "abandoned":
+                pool.discard(session)  # a GreenletExit: cut off at the end of the run
             else:
-                pool.discard(session)
-            arrival.end(outcome or ("failed" if arrival.failed else "completed"))
+                pool.release(session)
+            arrival.end(outcome)
 
     def _execute(self, task: Callable[[ArrivalUser], None], visitor: ArrivalUser, arrival: Arrival) -> None:
         try:
@@ -205,12 +201,14 @@ class ArrivalUser(FastHttpUser):
         logger.error("%s\n%s", error, traceback.format_exc())
 
     def _sessions(self) -> Sessions:
-        pools, base_url = self._generator.pools, self.host or ""
-        key = (type(self), base_url)
-        if key not in pools:
+        pools, key = self._generator.pools, (type(self), self.host)
+        found = pools.get(key)
+        if found is None:
             shape = {theirs: getattr(self, ours) for ours, theirs in SESSION_SETTINGS.items()}
-            pools[key] = sessions(base_url, keep_alive=self.settings.keep_alive, settings=shape)
-        return pools[key]
+            found = pools[key] = sessions(
+                self.host or "", keep_alive=self.settings.keep_alive, settings=shape
+            )
+        return found
 
     def _copy(self) -> ArrivalUser:
         clone = object.__new__(type(self))

@@ -94,7 +94,10 @@ class Response:
         if self.encoding is None:
             declared = get_encoding_from_headers(self.headers)  # type: ignore[arg-type] # it asks for one of them
             self.encoding = declared or detect(self.content)["encoding"]
-        return None if self.encoding is None else str(self.content, self.encoding, errors="replace")
+        try:
+            return str(self.content, self.encoding or "utf-8", errors="replace")
+        except LookupError:  # an encoding that nobody knows
+            return str(self.content, "utf-8", errors="replace")
 
     def json(self) -> Any:
         """Return the body's JSON; raise ValueError if it is none."""

@@ -1,0 +1,308 @@
+"""When a connection is used again, when it must not be, and where it leads."""
+
+from __future__ import annotations
+
+import socket
+from typing import TYPE_CHECKING, Any
+
+import gevent
+import pytest
+
+from swarm_ext.client import resolver
+from tests.client_visit import Visitors, visit
+from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def until(condition: Any) -> None:
+    with gevent.Timeout(20):
+        while not condition():
+            gevent.sleep(0.01)
+
+
+def test_each_request_has_a_new_connection_unless_they_are_kept() -> None:
+    with HostileServer(answers(ok())) as server:
+        for keep_alive, connections in ((False, 6), (True, 7)):
+            visitors = Visitors(server.url, keep_alive=keep_alive)
+            for _ in range(3):
+                with visitors.one() as (client, _):
+                    client.get("/")
+                    client.post("/", data="x")
+            visitors.sessions.close()
+            assert server.connections == connections
+
+
+def test_as_many_connections_are_kept_as_were_in_use_at_once() -> None:
+    def script(peer: Peer) -> None:
+        while peer.request():
+            gevent.sleep(0.05)
+            peer.send(ok())
+
+    with HostileServer(script) as server:
+        visitors = Visitors(server.url, keep_alive=True)
+
+        def be_one() -> None:
+            with visitors.one() as (client, _):
+                client.get("/")
+
+        for _ in range(3):
+            gevent.joinall([gevent.spawn(be_one) for _ in range(5)], raise_error=True)
+        visitors.sessions.close()
+        assert server.connections == 5
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        ok(b"ok", "Connection: close"),
+        ok().replace(b"1.1", b"1.0"),
+        ok() + b"and something that nobody asked for",
+        ok() + ok(b"the answer to a question of somebody else"),
+        b"HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello",
+    ],
+    ids=["Connection: close", "HTTP/1.0", "garbage behind", "another response behind", "204 with a body"],
+)
+def test_a_connection_is_not_used_again_after(answer: bytes) -> None:
+    with (
+        HostileServer(answers(answer)) as server,
+        visit(server.url, keep_alive=True) as (client, reports),
+    ):
+        for i in range(1, 4):
+            assert client.get("/").content in (b"ok", b"")
+            assert reports.last["exception"] is None
+            assert server.connections == i
+
+
+def test_what_comes_when_nobody_waits_ends_the_connection() -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(ok())
+        gevent.sleep(0.05)
+        peer.send(ok(b"not asked for"))
+        assert peer.is_closed_by_client()
+        unasked.append(True)
+
+    unasked: list[bool] = []
+    with HostileServer(script) as server, visit(server.url, keep_alive=True) as (client, _):
+        assert client.get("/").content == b"ok"
+        until(lambda: unasked)
+        assert client.get("/").content == b"ok"
+    assert server.connections == 2
+
+
+def test_a_connection_that_the_server_closed_meanwhile_is_not_tried() -> None:
+    with (
+        HostileServer(answers_once(ok())) as server,
+        visit(server.url, keep_alive=True) as (client, reports),
+    ):
+        for _ in range(3):
+            client.post("/", data=b"once")
+            assert reports.last["exception"] is None
+            gevent.sleep(0.05)
+    assert len(server.requests) == 3
+
+
+@pytest.mark.parametrize(("method", "retried"), [("GET", True), ("PUT", True), ("DELETE", True), ("POST", False), ("PATCH", False)])  # fmt: skip
+@pytest.mark.parametrize("how", ["close", "reset"])
+def test_a_request_that_meets_a_stale_connection_is_made_again_if_that_is_safe(
+    how: str, method: str, retried: bool
+) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(ok())
+        peer.request()
+        if server.connections == 1:
+            getattr(peer, how)()
+        else:
+            peer.send(ok(b"second connection"))
+
+    with HostileServer(script) as server, visit(server.url, keep_alive=True) as (client, reports):
+        client.get("/")
+        response = client.request(method, "/", data="x")
+        assert (response.status_code == 200) == retried
+        assert server.connections == (2 if retried else 1)
+        if not retried:
+            assert reports.failure.endswith("without a response")
+
+
+def test_a_request_is_made_again_only_once() -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        if server.connections == 1:
+            peer.send(ok())
+            peer.request()
+
+    with HostileServer(script) as server, visit(server.url, keep_alive=True) as (client, reports):
+        client.get("/")
+        assert client.get("/").status_code == 0
+        assert reports.failure == "closed without a response"
+    assert server.connections == 2
+
+
+def test_a_response_that_has_begun_is_not_asked_for_again() -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(ok())
+        peer.request()
+        peer.send(ok(b"x" * 500)[:-400])
+
+    with HostileServer(script) as server, visit(server.url, keep_alive=True) as (client, reports):
+        client.get("/")
+        client.get("/")
+        assert reports.failure == "closed after 100 of 500 bytes"
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("end", ["waits", "closes"])
+def test_an_answer_before_the_request_is_all_sent_counts(end: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.request_head()
+        peer.send(b"HTTP/1.1 413 Content Too Large\r\nContent-Length: 3\r\n\r\nbig")
+        if end == "waits":
+            peer.wait()
+
+    with HostileServer(script) as server, visit(server.url, keep_alive=True) as (client, reports):
+        for _ in range(2):
+            response = client.put("/", data=b"x" * 30_000_000)
+            assert (response.status_code, response.content) == (413, b"big")
+            assert "code=413" in reports.failure
+    assert server.connections == 2
+
+
+def test_a_large_request_arrives_whole() -> None:
+    body = bytes(range(256)) * 40_000
+    with HostileServer(answers(ok())) as server, visit(server.url, keep_alive=True) as (client, reports):
+        for _ in range(2):
+            client.post("/", data=body)
+            assert reports.last["exception"] is None
+    assert [request.partition(b"\r\n\r\n")[2] == body for request in server.requests] == [True, True]
+    assert server.connections == 1
+
+
+def test_a_client_in_a_hurry_leaves_no_port_behind() -> None:
+    reset = gevent.event.Event()
+
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(ok())
+        peer.is_closed_by_client()
+        reset.set()
+
+    with HostileServer(script) as server, visit(server.url) as (client, _):
+        client.get("/")
+        assert reset.wait(20)
+        import psutil
+
+        ends = [
+            connection.status
+            for connection in psutil.net_connections("tcp")
+            if connection.raddr and connection.raddr.port == server.port
+        ]
+        assert "TIME_WAIT" not in ends
+
+
+def test_ipv6() -> None:
+    with HostileServer(answers(ok()), host="::1") as server, visit(server.url) as (client, reports):
+        assert client.get("/").content == b"ok"
+        assert reports.last["url"] == f"http://[::1]:{server.port}/"
+        assert f"Host: [::1]:{server.port}\r\n".encode() in server.requests[0]
+    with visit(server.url) as (client, reports):
+        client.get("/")
+        assert reports.failure == f"connection refused by [::1]:{server.port}"
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[str]]]:
+    """A table of names that is looked up in the place of the DNS. `asked` has what was."""
+    table: dict[str, list[str]] = {"asked": []}
+
+    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
+        table["asked"].append(host)
+        gevent.sleep(0.01)
+        if host not in table:
+            raise socket.gaierror(-2, "Name or service not known")
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in table[host]]
+
+    monkeypatch.setattr("gevent.socket.getaddrinfo", getaddrinfo)
+    return table
+
+
+@pytest.fixture
+def site(names: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
+    """A site with three addresses of which the second refuses; and the addresses that got requests."""
+    port = 0
+    got: list[str] = []
+    servers = []
+    for address in ("127.0.0.1", "127.0.0.3"):
+
+        def script(peer: Peer, address: str = address) -> None:
+            peer.request()
+            got.append(address)
+            peer.send(ok())
+
+        listener = gevent.socket.socket()
+        listener.bind((address, port))
+        listener.listen(128)
+        port = listener.getsockname()[1]
+        server = HostileServer(script)
+        server._server.stop()
+        from gevent.server import StreamServer
+
+        server._server = StreamServer(listener, server._handle)
+        servers.append(server)
+    names["shop.test"] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
+    with servers[0], servers[1]:
+        yield f"http://shop.test:{port}", got
+
+
+def test_the_addresses_of_a_name_are_used_in_turn_and_one_that_refuses_rests(
+    site: tuple[str, list[str]], names: dict[str, list[str]]
+) -> None:
+    url, got = site
+    with visit(url) as (client, reports):
+        for _ in range(21):
+            client.get("/")
+            assert reports.last["exception"] is None
+    assert {got.count("127.0.0.1"), got.count("127.0.0.3")} <= {10, 11}
+    assert names["asked"] == ["shop.test"]
+
+
+def test_a_name_is_resolved_once_by_all_that_ask_at_once(
+    site: tuple[str, list[str]], names: dict[str, list[str]]
+) -> None:
+    url, got = site
+    with visit(url) as (client, _):
+        gevent.joinall([gevent.spawn(client.get, "/") for _ in range(20)], raise_error=True)
+    assert len(got) == 20
+    assert names["asked"] == ["shop.test"]
+
+
+def test_a_name_is_looked_up_again_when_its_time_is_over_and_the_old_serves_until_then(
+    site: tuple[str, list[str]], names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, got = site
+    with visit(url) as (client, reports):
+        client.get("/")
+        names["shop.test"] = ["127.0.0.3"]
+        monkeypatch.setattr(resolver, "TTL_SECONDS", 3600.0)
+        client._site.transport._resolver._names[
+            next(iter(client._site.transport._resolver._names))
+        ]._fresh_until = 0
+        client.get("/")  # by what is known; the look-up goes on beside
+        until(lambda: names["asked"] == ["shop.test", "shop.test"])
+        gevent.sleep(0.05)
+        got.clear()
+        for _ in range(4):
+            client.get("/")
+        assert got == ["127.0.0.3"] * 4
+        del names["shop.test"]
+        client._site.transport._resolver._names[
+            next(iter(client._site.transport._resolver._names))
+        ]._fresh_until = 0
+        client.get("/")
+        until(lambda: len(names["asked"]) == 3)
+        gevent.sleep(0.05)
+        client.get("/")
+        assert reports.last["exception"] is None
