@@ -21,7 +21,7 @@ Rows = list[dict[str, Any]]
 
 ZOOM = "zoom"
 """The parameter that holds the part of the time axis that is shown; its signal in Vega is `zoom_t`."""
-TIME_TITLE = "seconds since the load began"
+TIME_TITLE = "seconds since the run began"
 SOLID, DASHED, DOTTED = [1, 0], [6, 3], [2, 2]
 _WIDE_SHARE = 0.15
 

@@ -57,6 +57,8 @@ class Figures:
 
     window: Window
     warm_up_seconds: float
+    without_load: bool
+    """Whether nobody was asked for any load: the run of a sampler, or of an autoscaler without Locust."""
     accounting: load_figures.Accounting
     response: load_figures.Durations
     lag: load_figures.Durations
@@ -105,6 +107,7 @@ def figures(frames: RunFrames, slo: Slo | None) -> Figures:
     return Figures(
         window=window,
         warm_up_seconds=sum(span.seconds for span in frames.spans if span.name == "warm-up"),
+        without_load=is_without_load(frames),
         accounting=load_figures.accounting(run.totals, load),
         response=load_figures.durations(part["response_times"]),
         lag=load_figures.lag(part, load_figures.longest_lag(load, run.totals)),
@@ -130,11 +133,21 @@ def figures(frames: RunFrames, slo: Slo | None) -> Figures:
 
 
 def elasticity_window(frames: RunFrames) -> Window:
-    """Return load and settling; an empty window at the end of a run that never got beyond its warm-up."""
+    """Return load and settling; an empty window at the end of a run that never got beyond its warm-up.
+
+    Of a run without load it is the whole run.
+    """
+    if is_without_load(frames):
+        return Window(0.0, frames.end)
     spans = [span for span in frames.spans if span.name != "warm-up"]
     if not spans:
         return Window(frames.end, frames.end)
     return Window(min(span.start for span in spans), max(span.end for span in spans))
+
+
+def is_without_load(frames: RunFrames) -> bool:
+    """Return whether a run was made by a command that makes no load, such as `swarm-ext sample`."""
+    return frames.load.empty and "command" in frames.run.options
 
 
 def service_containers(frames: RunFrames) -> pd.DataFrame:

@@ -56,6 +56,9 @@ def verdict(run: Run, figures: Figures) -> Verdict:
 
 
 def _headline(figures: Figures) -> tuple[Tone, str]:
+    if figures.without_load:
+        scaled = f", and scaled {_path(figures)}" if figures.acts else ""
+        return "plain", f"The service was watched, without a load of this run's own{scaled}."
     if figures.accounting.offered == 0:
         return "bad", "No load was recorded in this run."
     if figures.late:

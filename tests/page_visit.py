@@ -22,7 +22,7 @@ ARGUMENTS = [
 
 def time_axes(page: Page) -> list[str]:
     labels = page.eval_on_selector_all(
-        "g.role-axis[aria-label*='load began']", "all => all.map(a => a.ariaLabel)"
+        "g.role-axis[aria-label*='run began']", "all => all.map(a => a.ariaLabel)"
     )
     return [label.partition("with values ")[2] for label in labels]
 

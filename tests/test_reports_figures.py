@@ -189,6 +189,32 @@ def test_an_autoscaler_that_did_nothing_and_none_at_all_are_told_apart(store: St
     assert "No autoscaler was at work; the service stayed at 1 replica." in said(none)
 
 
+def test_a_run_that_was_to_have_no_load_is_judged_over_all_its_time_and_blamed_for_nothing(
+    store: Store,
+) -> None:
+    loaded = synthetic_run()
+    watched = without(
+        changed(
+            loaded,
+            options={"command": "autoscale"},
+            arrival_process=None,
+            totals=None,
+            phases=(),
+            arrival_check=None,
+        ),
+        LoadSample,
+    )
+    facts, result = judged(store, watched)
+    assert facts.without_load
+    assert facts.window.seconds > 0
+    assert facts.replica_seconds is not None
+    assert facts.replica_seconds.ready > 0
+    assert result.tone == "plain"
+    assert result.headline.startswith(
+        "The service was watched, without a load of this run's own, and scaled 1 → "
+    )
+
+
 def test_a_run_without_anything_is_told_in_one_sentence(store: Store) -> None:
     run = Run(id="empty", start=START)
     store.put_run(run)

@@ -79,7 +79,12 @@ def examine(patient: Patient) -> Iterator[Finding]:
             f"service {patient.service}" if patient.service else "services", "Docker did not answer"
         )
     elif seen is not None:
-        yield from _examine_services(patient, seen, watches, stored)
+        now = _outcome("Docker", Bounded(partial(_view, patient), ANSWER_SECONDS))
+        if isinstance(now, Finding):
+            yield now
+        elif now is not None:
+            lasting = seen.running & now.running
+            yield from _examine_services(patient, now, stored, partial(_judge_samples, lasting, watches))
 
 
 def _view(patient: Patient) -> SwarmView | None:
