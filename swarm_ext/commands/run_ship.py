@@ -24,6 +24,7 @@ TRIES = 60
 """How often in a row a server may fail on something while it takes other writes, before the rest is left for later."""
 
 _PAUSE_SECONDS = 0.2
+_BATCH_RECORDS = 1_000
 
 
 class Shipped(msgspec.Struct, frozen=True, kw_only=True):
@@ -89,7 +90,10 @@ def _ship_all(address: MongoAddress, spool: Spool, progress: Callable[[int, int]
     waiting = {run.id: 0 if run.id in under_way else spool.waiting(run) for run in found}
     total = sum(waiting.values())
     shipper, let_go = shipper_for(
-        address, Spool(str(spool.path), limit_bytes=DEFAULT_SPOOL_LIMIT_BYTES), owner=""
+        address,
+        Spool(str(spool.path), limit_bytes=DEFAULT_SPOOL_LIMIT_BYTES),
+        owner="",
+        batch_records=_BATCH_RECORDS,
     )
     try:
         reason = _work_off(

@@ -1,7 +1,9 @@
 """The thread that ships while a run goes on: it tries again for ever, tells of changes only, and can be left behind.
 
 It is a native thread with connections of its own. What it moves are bytes that were made before, in small batches with a
-pause after each: the interpreter's lock, which every thread shares, is never held for long (`benchmarks.shipping_lag`).
+pause after each, because all threads share the interpreter's lock. Measured by `benchmarks.shipping_lag` on two busy
+cores: beside a backlog that is shipped, a greenlet that is due every millisecond is late by 11 ms (p99) with batches of
+100 records, as it is without any store there (4 to 30 ms), but by 130 to 270 ms with batches of 2,000.
 """
 
 from __future__ import annotations

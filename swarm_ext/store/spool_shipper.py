@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from swarm_ext.store.mongo import MongoStore
     from swarm_ext.store.spool import Spool, SpooledRecord, SpooledRun
 
-BATCH_RECORDS = 500
+BATCH_RECORDS = 100
+"""In a process that makes load; others may ship more at once."""
+
 BATCH_BYTES = 1_000_000
 
 SENT_AGAIN_SECONDS = 60.0
@@ -79,6 +81,7 @@ class Shipper:
     target: str
     owner: str
     connections: Callable[[], int]
+    batch_records: int = BATCH_RECORDS
     accounts: dict[str, Account] = field(default_factory=dict)
     _prepared_for: int = 0
     _sent: deque[tuple[float, int, int]] = field(default_factory=deque)
@@ -182,11 +185,11 @@ class Shipper:
         """Return how far the next batch may go: not into a suspect, and through that only in small parts."""
         suspect = self._suspect
         if suspect is None or suspect.run != run.number or run.acknowledged > suspect.after:
-            return None, BATCH_RECORDS
+            return None, self.batch_records
         return (
             (suspect.until, suspect.size)
             if run.acknowledged == suspect.after
-            else (suspect.after, BATCH_RECORDS)
+            else (suspect.after, self.batch_records)
         )
 
     def _insert(self, batch: Sequence[SpooledRecord]) -> tuple[list[SpooledRecord], str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from swarm_ext.store.mongo import MongoStore
-from swarm_ext.store.spool_shipper import Shipper
+from swarm_ext.store.spool_shipper import BATCH_RECORDS, Shipper
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -16,7 +16,9 @@ if TYPE_CHECKING:
     from swarm_ext.store.spool import Spool
 
 
-def shipper_for(address: MongoAddress, spool: Spool, owner: str) -> tuple[Shipper, Callable[[], None]]:
+def shipper_for(
+    address: MongoAddress, spool: Spool, owner: str, *, batch_records: int = BATCH_RECORDS
+) -> tuple[Shipper, Callable[[], None]]:
     """Return a shipper, and what lets go of its spool and its connection. The spool is closed also if this raises."""
     listener, made = _connection_counter()
     try:
@@ -30,7 +32,8 @@ def shipper_for(address: MongoAddress, spool: Spool, owner: str) -> tuple[Shippe
         store.close()
         spool.close()
 
-    return Shipper(spool, store, address.target, owner, connections=lambda: made[0]), let_go
+    shipper = Shipper(spool, store, address.target, owner, lambda: made[0], batch_records)
+    return shipper, let_go
 
 
 def _connection_counter() -> tuple[ConnectionPoolListener, list[int]]:
