@@ -2,7 +2,7 @@
 
 Run by hand, on a quiet machine, patched as Locust is:
 
-    python -m gevent.monkey -m benchmarks.shipping_lag
+    python -m gevent.monkey --module benchmarks.shipping_lag
 
 A greenlet is due every millisecond; its lateness is the schedule lag that an arrival would have. It is measured without
 any store, with a run being stored (200 records a second), and while 30,000 records that waited in the spool are shipped.

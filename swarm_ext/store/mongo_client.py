@@ -71,23 +71,23 @@ class MongoAddress:
         from pymongo.errors import PyMongoError  # noqa: PLC0415  # an extra
         from pymongo.uri_parser import parse_uri  # noqa: PLC0415
 
-        srv = re.match(r"mongodb\+srv://(?:[^/?]*@)?([^/?]+)", uri, re.IGNORECASE)
+        scheme, _, rest = uri.partition("://")
+        scheme, uri = scheme.lower(), f"{scheme.lower()}://{rest}"
         try:
             # the names behind an SRV record are the driver's business, and may be asked for again and again
-            plain = "mongodb" + uri[len("mongodb+srv") :] if srv else uri
-            parsed = parse_uri(plain, DEFAULT_PORT, validate=True, warn=False)
+            parsed = parse_uri(f"mongodb://{rest}", DEFAULT_PORT, validate=True, warn=False)
         except (PyMongoError, ValueError) as error:
-            raise UserError(
-                f"{masked(uri)} is not a MongoDB URI ({without(str(error), secrets_of(uri))});"
-                " write mongodb://user:password@host:port/database, with : / ? # @ % in the password as %3A %2F and so on"
-            ) from None
+            # it would quote what it takes for a host, and that may be half a password
+            raise UserError(_malformed(uri, "" if "@" in uri else f" ({error})")) from None
+        if parsed["collection"]:
+            raise UserError(_malformed(uri, " (a database's name has no dots)"))
         database = parsed["database"] or DEFAULT_DATABASE
         hosts = ",".join(sorted({f"{host}:{port}".lower() for host, port in parsed["nodelist"]}))
         given = {name.lower() for name in parsed["options"]}
         return cls(
             uri=uri,
             shown=masked(uri),
-            target=f"{'mongodb+srv' if srv else 'mongodb'}://{hosts}/{database}",
+            target=f"{scheme}://{hosts}/{database}",
             database=database,
             credentials=_credentials(uri, parsed["username"], environment),
             waits={name: wait for name, wait in WAIT_MILLISECONDS.items() if name.lower() not in given},
@@ -116,6 +116,13 @@ class MongoAddress:
         """Return a driver's error as part of one line: what matters of it, without secrets."""
         secrets = secrets_of(self.uri) + [value for value in self.credentials.values() if value]
         return without(_short(error), secrets)
+
+
+def _malformed(uri: str, why: str) -> str:
+    return (
+        f"{masked(uri)} is not a MongoDB URI{why}; write mongodb://user:password@host:port/database,"
+        " with : / ? # @ % in the password as %3A %2F %3F %23 %40 %25"
+    )
 
 
 def _credentials(uri: str, in_uri: str | None, environment: Mapping[str, str]) -> dict[str, str]:
