@@ -29,7 +29,7 @@ from locust import FastHttpUser, User
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
 from swarm_ext.arrivals import Normal, Poisson
-from swarm_ext.client import sessions
+from swarm_ext.client import Session, sessions
 from swarm_ext.generator import generator_of
 
 if TYPE_CHECKING:
@@ -115,6 +115,9 @@ class ArrivalUser(FastHttpUser):
 
     def run_stream(self) -> None:
         """Be this user's only task for Locust: fire arrivals until the user is removed."""
+        client: Any = self.client
+        if isinstance(client, Session):
+            client.close()  # on_start is over, and what it opened is not needed until on_stop
         closed_loop = self.settings.closed or self.process is None
         while True:
             stream = self._generator.open_stream(None if closed_loop else self.process)

@@ -6,6 +6,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 import gevent
+import psutil
 import pytest
 
 from swarm_ext.client import resolver
@@ -22,9 +23,9 @@ def until(condition: Any) -> None:
             gevent.sleep(0.01)
 
 
-def test_each_request_has_a_new_connection_unless_they_are_kept() -> None:
+def test_each_visitor_has_a_connection_of_its_own_unless_they_are_kept() -> None:
     with HostileServer(answers(ok())) as server:
-        for keep_alive, connections in ((False, 6), (True, 7)):
+        for keep_alive, connections in ((False, 3), (True, 4)):
             visitors = Visitors(server.url, keep_alive=keep_alive)
             for _ in range(3):
                 with visitors.one() as (client, _):
@@ -181,7 +182,7 @@ def test_a_large_request_arrives_whole() -> None:
     assert server.connections == 1
 
 
-def test_a_client_in_a_hurry_leaves_no_port_behind() -> None:
+def test_a_visitor_leaves_no_local_port_behind() -> None:
     reset = gevent.event.Event()
 
     def script(peer: Peer) -> None:
@@ -190,10 +191,10 @@ def test_a_client_in_a_hurry_leaves_no_port_behind() -> None:
         peer.is_closed_by_client()
         reset.set()
 
-    with HostileServer(script) as server, visit(server.url) as (client, _):
-        client.get("/")
+    with HostileServer(script) as server:
+        with visit(server.url) as (client, _):
+            client.get("/")
         assert reset.wait(20)
-        import psutil
 
         ends = [
             connection.status

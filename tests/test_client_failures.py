@@ -230,8 +230,11 @@ def test_what_this_machine_lacks_is_told_with_its_remedy(code: str, remedy: str)
 
 def test_out_of_file_descriptors_is_a_failure_like_another_and_passes() -> None:
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with HostileServer(answers(ok())) as server, visit(server.url) as (client, reports):
-        assert client.get("/").ok
+    with (
+        HostileServer(answers(ok(b"", "Connection: close"))) as server,
+        visit(server.url) as (client, reports),
+    ):
+        assert client.get("/").status_code == 200
         with socket.socket() as probe:
             lowest_free = probe.fileno()
         resource.setrlimit(resource.RLIMIT_NOFILE, (lowest_free, hard))

@@ -16,12 +16,14 @@ if TYPE_CHECKING:
 
     from swarm_ext.client import Session
 
+LAST = "Connection: close"
+"""With it, the next request has a new connection, on which the server's next script runs."""
 MISSING = b"HTTP/1.1 404 Not Found\r\nContent-Length: 2\r\n\r\nno"
 
 
 @pytest.fixture
 def server() -> Iterator[HostileServer]:
-    with HostileServer(answers(ok())) as running:
+    with HostileServer(answers(ok(b"ok", LAST))) as running:
         yield running
 
 
@@ -120,7 +122,7 @@ def test_locusts_rest_methods_work(server: HostileServer, visitor: tuple[Session
         def __init__(self) -> None:
             self.client = client
 
-    server.script = answers(ok(b'{"a": 1}'))
+    server.script = answers(ok(b'{"a": 1}', LAST))
     with Api().rest("POST", "/api", json={"b": 2}) as response:
         assert response.js == {"a": 1}
     assert reports.last["exception"] is None
@@ -128,7 +130,7 @@ def test_locusts_rest_methods_work(server: HostileServer, visitor: tuple[Session
         assert response.js["a"] == 2, "wrong"
     assert reports.last["name"] == "/api?_=..."
     assert "wrong" in reports.failure
-    server.script = answers(ok(b"<html>"))
+    server.script = answers(ok(b"<html>", LAST))
     with Api().rest("GET", "/api"):
         pass
     assert "Could not parse response as JSON" in reports.failure

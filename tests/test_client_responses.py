@@ -8,7 +8,7 @@ import zlib
 import brotli
 import pytest
 
-from tests.client_visit import visit
+from tests.client_visit import Visitors, visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 
 CHUNKED = (
@@ -37,15 +37,15 @@ KEPT = pytest.mark.parametrize("keep_alive", [False, True], ids=["new connection
     ids=["length", "empty", "chunked", "trailers", "large", "204", "304", "no reason", "100", "103 and 102", "blank line"],
 )  # fmt: skip
 def test_a_response_is_read_to_its_end_and_no_further(answer: bytes, body: bytes, keep_alive: bool) -> None:
-    with (
-        HostileServer(answers(answer)) as server,
-        visit(server.url, keep_alive=keep_alive) as (client, reports),
-    ):
+    with HostileServer(answers(answer)) as server:
+        visitors = Visitors(server.url, keep_alive=keep_alive)
         for _ in range(3):
-            response = client.get("/")
-            assert response.content == body
-            assert reports.last["exception"] is None
-            assert reports.last["response_length"] == len(body)
+            with visitors.one() as (client, reports):
+                response = client.get("/")
+                assert response.content == body
+                assert reports.last["exception"] is None
+                assert reports.last["response_length"] == len(body)
+        visitors.sessions.close()
     assert server.connections == (1 if keep_alive else 3)
 
 
@@ -75,20 +75,19 @@ def test_a_body_without_length_ends_with_the_connection(version: str) -> None:
     assert server.connections == 2
 
 
-@KEPT
-def test_the_response_to_head_has_headers_and_no_body(keep_alive: bool) -> None:
+def test_the_response_to_head_has_headers_and_no_body() -> None:
     def script(peer: Peer) -> None:
         while request := peer.request():
             peer.send(ok(b"x" * 500)[:-500] if request.startswith(b"HEAD") else ok())
 
-    with HostileServer(script) as server, visit(server.url, keep_alive=keep_alive) as (client, reports):
+    with HostileServer(script) as server, visit(server.url) as (client, reports):
         for _ in range(2):
             response = client.head("/")
             assert (response.status_code, response.content) == (200, b"")
             assert response.headers["content-length"] == "500"
             assert reports.last["exception"] is None
             assert client.get("/").content == b"ok"
-    assert server.connections == (1 if keep_alive else 4)
+    assert server.connections == 1
 
 
 def _raw_deflate(body: bytes) -> bytes:
@@ -177,7 +176,10 @@ def test_text_is_decoded_as_the_headers_say_or_as_it_looks(header: str, body: by
 
 
 def test_json_is_parsed_and_what_is_none_raises_value_error() -> None:
-    with HostileServer(answers(ok(b'{"a": [1, null]}'))) as server, visit(server.url) as (client, _):
+    with (
+        HostileServer(answers_once(ok(b'{"a": [1, null]}', "Connection: close"))) as server,
+        visit(server.url) as (client, _),
+    ):
         assert client.get("/").json() == {"a": [1, None]}
         server.script = answers(ok(b"<html>"))
         with pytest.raises(ValueError, match="Expecting value"):

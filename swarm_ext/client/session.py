@@ -18,6 +18,7 @@ from swarm_ext.client import redirects
 from swarm_ext.client.cookies import cookies_for, keep_cookies
 from swarm_ext.client.failures import ConnectionLostError, RequestError, TimedOutError, TooManyRedirectsError
 from swarm_ext.client.fallback import fetch
+from swarm_ext.client.idle import IdleConnections
 from swarm_ext.client.request import IDEMPOTENT, Request, basic_auth, encoded_body, is_whole, target
 from swarm_ext.client.response import CaughtResponse, Response, verify_status
 
@@ -40,6 +41,7 @@ class Session:
         self.request_name: str | None = None
         self.user = user
         self._site = site
+        self._idle = IdleConnections() if site.idle is None else site.idle
         self._cookies: CookieJar | None = None
         self._fast: FastHttpSession | None = None
 
@@ -165,7 +167,7 @@ class Session:
                 if request.target.scheme == "https":
                     response = fetch(self._by_locust(), request)
                 else:
-                    response = self._site.transport.exchange(request)
+                    response = self._site.transport.exchange(request, self._idle)
                 break
             except (ConnectionLostError, TimedOutError):
                 if not attempts_left or request.method not in IDEMPOTENT:
@@ -230,15 +232,20 @@ class Session:
         """Make a PATCH request; as `request`."""
         return self.request("PATCH", url, data=data, **options)
 
-    def end(self) -> None:
-        """End the visit in order."""
+    def close(self) -> None:
+        """End the visit: close what connections it has of its own. A request after this opens another."""
+        if self._site.idle is None:
+            self._idle.close()
         if self._fast is not None:
             self._site.fast_sessions.release(self._fast)
+            self._fast = None
 
-    def abandon(self) -> None:
-        """End a visit that was cut off."""
+    def close_abandoned(self) -> None:
+        """End a visit that was cut off: what a connection of FastHttpSession's would carry next is unknown."""
         if self._fast is not None:
             self._site.fast_sessions.discard(self._fast)
+            self._fast = None
+        self.close()
 
 
 def _failed(request: Request, failure: RequestError, history: list[Response]) -> Response:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from swarm_ext.client.decoding import ACCEPT_ENCODING
 from swarm_ext.client.fallback import FastSessions
+from swarm_ext.client.idle import IdleConnections
 from swarm_ext.client.request import Headers, Request, Target, merged, target
 from swarm_ext.client.session import Session
 from swarm_ext.client.transport import Transport
@@ -24,7 +25,7 @@ _ABSOLUTE = re.compile("https?://", re.IGNORECASE)
 
 
 class Site:
-    """Makes the sessions of one user class for an `http://` host.
+    """Makes the sessions of one user class for an `http://` host. `idle`: the connections that they share, if any.
 
     `settings` are those of FastHttpSession (network_timeout, max_redirects, …), times in seconds. Raise ValueError for a
     host that is none.
@@ -37,10 +38,10 @@ class Site:
         self.max_redirects = int(settings["max_redirects"])
         self.max_retries = int(settings["max_retries"])
         self.transport = Transport(
-            keep_alive=keep_alive,
             connection_timeout=settings["connection_timeout"],
             network_timeout=settings["network_timeout"],
         )
+        self.idle = IdleConnections() if keep_alive else None
         self.fast_sessions = FastSessions(base_url, keep_alive=keep_alive, settings=settings)
         own = {"User-Agent": "swarm-ext", "Accept-Encoding": ACCEPT_ENCODING}
         self._headers = merged(own, settings["headers"] or {})
@@ -52,15 +53,16 @@ class Site:
 
     def release(self, session: Session) -> None:
         """Take a session back when its arrival has ended."""
-        session.end()
+        session.close()
 
     def discard(self, session: Session) -> None:
         """Take back a session whose arrival was cut off."""
-        session.abandon()
+        session.close_abandoned()
 
     def close(self) -> None:
         """Close what is idle."""
-        self.transport.close()
+        if self.idle is not None:
+            self.idle.close()
         self.fast_sessions.close()
 
     def absolute(self, url: str) -> str:

@@ -1,4 +1,4 @@
-"""One request and its response on a connection: a new one for each, or one that was kept.
+"""One request and its response on a connection: an idle one, or else a new one.
 
 Read `Transport.exchange` and down: it is the whole way of a request out of this process and of its response back.
 """
@@ -17,37 +17,36 @@ from swarm_ext.client.resolver import Resolver
 from swarm_ext.client.response import Response
 
 if TYPE_CHECKING:
-    from swarm_ext.client.request import Request, Target
+    from swarm_ext.client.idle import IdleConnections
+    from swarm_ext.client.request import Request
 
 
 class Transport:
-    """How the requests of one kind of user travel: each on a new connection, or with `keep_alive` on an idle one.
+    """How the requests of one kind of user travel.
 
     `connection_timeout` bounds the time to connect, `network_timeout` each silence of the server; both in seconds.
     """
 
-    def __init__(self, *, keep_alive: bool, connection_timeout: float, network_timeout: float) -> None:
-        self._keep_alive = keep_alive
+    def __init__(self, *, connection_timeout: float, network_timeout: float) -> None:
         self._connecting = Patience(connection_timeout)
         self._silence = Patience(network_timeout)
         self._resolver = Resolver()
-        self._idle: dict[tuple[str, int], list[Connection]] = {}
 
-    def exchange(self, request: Request) -> Response:
-        """Send a request and return its response; raise RequestError.
+    def exchange(self, request: Request, idle: IdleConnections) -> Response:
+        """Send a request on an idle connection, or a new one, and return its response; raise RequestError.
 
-        The server may have closed a kept connection just before the request reached it. Then the request is made again,
+        The server may have closed an idle connection just before the request reached it. Then the request is made again,
         once and on a new connection, if no server can have seen it, or if it does no harm twice.
         """
-        connection = self._idle_connection(request.target)
+        connection = idle.take(request.target)
         if connection is not None:
             try:
-                return self._converse(connection, request, 0)
+                return self._converse(connection, request, 0, idle)
             except ConnectionLostError:
                 if connection.reader.has_begun or (connection.sent and request.method not in IDEMPOTENT):
                     raise
         connection, sent = self._connected(request)
-        return self._converse(connection, request, sent)
+        return self._converse(connection, request, sent, idle)
 
     def _connected(self, request: Request) -> tuple[Connection, int]:
         """Return a new connection, and how much of the request went out with it; addresses are tried in turn."""
@@ -75,7 +74,9 @@ class Transport:
         assert failure is not None  # noqa: S101 - a name without addresses does not resolve
         raise failure
 
-    def _converse(self, connection: Connection, request: Request, sent: int) -> Response:
+    def _converse(
+        self, connection: Connection, request: Request, sent: int, idle: IdleConnections
+    ) -> Response:
         """Send the rest of a request, and receive the response to it."""
         reader, silence, wire = connection.reader, self._silence, request.wire
         reader.expect(request.method)
@@ -97,8 +98,8 @@ class Transport:
         except BaseException:
             connection.reset()
             raise
-        if self._keep_alive and reader.reusable and sent == len(wire):
-            self._idle.setdefault((request.target.host, request.target.port), []).append(connection)
+        if reader.reusable and sent == len(wire):
+            idle.put(request.target, connection)
         else:
             connection.reset()
         return response
@@ -110,19 +111,3 @@ class Transport:
         if not reader.has_begun:
             return f"no response within {seconds:g} s"
         return f"nothing more within {seconds:g} s, {reader.progress()}"
-
-    def _idle_connection(self, target: Target) -> Connection | None:
-        """Return the connection that was used last: those that were not for long are what the server closes first."""
-        idle = self._idle.get((target.host, target.port))
-        while idle:
-            connection = idle.pop()
-            if connection.is_open:
-                return connection
-        return None
-
-    def close(self) -> None:
-        """Close the connections that lie idle."""
-        for idle in self._idle.values():
-            while idle:
-                idle.pop().close()
-        self._idle.clear()

@@ -1,0 +1,38 @@
+"""Connections that have no request on them: one visitor's between its requests, or with `--keep-alive` everybody's."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from swarm_ext.client.connection import Connection
+    from swarm_ext.client.request import Target
+
+
+class IdleConnections:
+    """Connections by where they lead. There are at most as many as ever were in use at once."""
+
+    __slots__ = ("_by_place",)
+
+    def __init__(self) -> None:
+        self._by_place: dict[tuple[str, int], list[Connection]] = {}
+
+    def take(self, target: Target) -> Connection | None:
+        """Return the connection that was used last: those that were not for long are what the server closes first."""
+        connections = self._by_place.get((target.host, target.port))
+        while connections:
+            connection = connections.pop()
+            if connection.is_open:
+                return connection
+        return None
+
+    def put(self, target: Target, connection: Connection) -> None:
+        """Keep a connection that is good for another request."""
+        self._by_place.setdefault((target.host, target.port), []).append(connection)
+
+    def close(self) -> None:
+        """Close them all; more may come."""
+        for connections in self._by_place.values():
+            for connection in connections:
+                connection.reset()
+        self._by_place.clear()
