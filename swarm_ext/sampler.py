@@ -142,6 +142,11 @@ class Sampler:
         for key in self._pollers.keys() - wanted.keys():
             self._leaving.append(self._pollers.pop(key).stop())
         self._leaving = [greenlet for greenlet in self._leaving if not greenlet.dead]
+        self._owners = {
+            container_id: key
+            for container_id, key in self._owners.items()
+            if container_id in self._series[key].container_ids
+        }
         for key in wanted.keys() - self._pollers.keys():
             self._pollers[key] = self._poller(key, wanted[key])
 

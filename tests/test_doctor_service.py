@@ -146,7 +146,7 @@ def test_a_label_that_means_nothing_is_told_with_those_that_do() -> None:
 def test_the_swarms_own_reason_is_told_with_what_to_do(error: str, state: Any, remedy: str) -> None:
     finding = judge_tasks(service(tasks=(task(error, state), task(None, "running"))))
     assert finding is not None
-    assert finding.text == f"1 do not run: {error}"
+    assert finding.text == f"not running: 1, the swarm says: {error}"
     assert finding.remedy is not None
     assert remedy in finding.remedy
 

@@ -209,6 +209,19 @@ def test_nodes_that_join_are_sampled_and_nodes_that_leave_are_not(cluster: Clust
     assert len(server.requests) == asked
 
 
+def test_containers_that_are_gone_take_no_memory(cluster: Cluster, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("swarm_ext.sampling.node_series.FORGET_AFTER_SECONDS", 0.0)
+    fake = FakeNode([FakeContainer(A), FakeContainer(B)])
+    cluster.add(fake, "node1")
+    sampler = cluster.sampler()
+    sampler.poll_once()
+    assert sampler._owners.keys() == {A, B}
+    fake.remove(B)
+    sampler.poll_once()
+    sampler.poll_once()
+    assert sampler._owners.keys() == {A}
+
+
 @pytest.mark.parametrize("changed", [{"state": "drain"}, {"state": "down"}, {"cadvisor_url": None}])
 def test_a_node_drained_down_or_without_cadvisor_is_not_sampled(
     cluster: Cluster, changed: dict[str, Any]

@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from swarm_ext.model import RECORD_TYPES, ContainerSample, Trouble
-from swarm_ext.store import open_store
+from swarm_ext.store import UnknownRunError, open_store
 from swarm_ext.store.writer import StoreWriter
 from tests.sample_records import RUN_ID, a_container_sample, a_full_run, a_run, one_record_of_every_kind
 
@@ -75,6 +75,17 @@ def until(condition: object) -> None:
 
 def stored(store: SQLiteStore) -> list[float | None]:
     return [sample.cpu_usage_seconds for sample in store.read(RUN_ID, ContainerSample)]
+
+
+def test_what_is_asked_of_the_store_is_answered_between_two_batches(store: SQLiteStore) -> None:
+    with writing(store) as writer:
+        writer.put([a_container_sample()])
+        assert writer.flush(PATIENCE_SECONDS)
+        assert writer.ask(lambda asked: asked.counts(RUN_ID))["ContainerSample"] == 1
+        with pytest.raises(UnknownRunError):
+            writer.ask(lambda asked: asked.run("nobody"))
+        writer.put([a_container_sample(1)])
+        assert writer.flush(PATIENCE_SECONDS)
 
 
 def test_what_is_put_is_stored_soon_and_counted(store: SQLiteStore) -> None:
@@ -250,7 +261,7 @@ from gevent import monkey
 monkey.patch_all()
 import json, sqlite3, sys
 import gevent
-from swarm_ext.store import open_store
+from swarm_ext.store import UnknownRunError, open_store
 from swarm_ext.store.writer import StoreWriter
 from tests.sample_records import RUN_ID, a_container_sample, a_run
 

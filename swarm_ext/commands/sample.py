@@ -18,7 +18,7 @@ from swarm_ext.errors import UserError
 from swarm_ext.settings import settings
 from swarm_ext.store import DEFAULT_STORE
 from swarm_ext.swarm.docker_swarm import open_docker_swarm
-from swarm_ext.without_load.cooperation import log_to_stderr
+from swarm_ext.without_load.cooperation import CLEAR_LINE, log_to_stderr
 from swarm_ext.without_load.ending import Ending
 from swarm_ext.without_load.nodes import nodes_to_sample
 from swarm_ext.without_load.outlet import open_outlet
@@ -122,6 +122,8 @@ def _go_on(sampling: Sampling, seconds: float | None) -> None:
     progress = gevent.spawn(_tell_progress, sampling.tally)
     ending.wait(seconds)
     progress.kill()
+    if sys.stderr.isatty():
+        sys.stderr.write(CLEAR_LINE)
 
 
 def _tell_progress(tally: Tally) -> None:
@@ -129,7 +131,7 @@ def _tell_progress(tally: Tally) -> None:
     while True:
         gevent.sleep(TERMINAL_SECONDS if in_place else LOG_SECONDS)
         if in_place:
-            sys.stderr.write(f"\r\x1b[K{tally.progress()}")
+            sys.stderr.write(f"{CLEAR_LINE}{tally.progress()}")
             sys.stderr.flush()
         else:
             logger.info("%s", tally.progress())

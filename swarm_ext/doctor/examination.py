@@ -68,6 +68,8 @@ def examine(patient: Patient) -> Iterator[Finding]:
         yield ok("Docker", f"the engine at {seen.address} manages the swarm")
         yield from judge_nodes(seen.nodes)
         nodes = nodes or seen.nodes
+    if not nodes and patient.swarm == "docker":
+        yield not_checked("cAdvisor", "no nodes are known: Docker did not answer, and there is no --cadvisor")
     watches = yield from _examine_nodes(nodes)
     stored = _outcome("store", store)
     yield stored
@@ -93,9 +95,6 @@ def _view(patient: Patient) -> SwarmView | None:
 
 def _examine_nodes(nodes: Sequence[Node]) -> Generator[Finding, None, list[NodeWatch]]:
     """Watch every cAdvisor at the same time; yield the findings, and return what was seen."""
-    if not nodes:
-        yield not_checked("cAdvisor", "no nodes are known: Docker did not answer, and there is no --cadvisor")
-        return []
     begun = [
         (node, Bounded(partial(watch, node.name, node.cadvisor_url), WATCH_SECONDS))
         for node in nodes

@@ -134,7 +134,7 @@ def judge_tasks(state: ServiceState) -> Finding | None:
     reasons = list(dict.fromkeys(task.error or "" for task in waiting))
     return wrong(
         f"tasks of {state.name}",
-        f"{len(waiting)} do not run: {'; '.join(reasons[:3])}",
+        f"not running: {len(waiting)}, the swarm says: {'; '.join(reasons[:3])}",
         _remedy(reasons[0], waiting, state.name),
     )
 

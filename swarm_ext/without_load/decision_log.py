@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from swarm_ext.model import ScalingDecision
 
-_KIND = re.compile(r"^(?:[a-z -]|(?<=[a-z])[A-Z])*")
+_KIND = re.compile(r"[a-z -]*")
 
 logger = logging.getLogger(__name__)
 
@@ -36,4 +36,4 @@ class DecisionLog:
 def kind_of(reason: str) -> str:
     """Return what a reason begins with, up to the first figure or colon: `held`, `no change`, `capped at`."""
     found = _KIND.match(reason)
-    return found[0].strip() if found else ""
+    return "" if found is None else found[0].strip()
