@@ -26,6 +26,7 @@ class Crew:
     def __init__(self) -> None:
         self._busy: set[_Worker] = set()
         self._idle: list[_Worker] = []
+        self._soon = get_hub().loop.run_callback
         self._all_done = Event()
         self._all_done.set()
 
@@ -34,7 +35,7 @@ class Crew:
         if self._idle:
             worker = self._idle.pop()
             worker.job = (function, arguments)
-            get_hub().loop.run_callback(worker.switch)
+            self._soon(worker.switch)
         else:
             worker = _Worker(self, (function, arguments))
             worker.start()

@@ -22,6 +22,7 @@ from locust.exception import StopTest
 
 from swarm_ext.arrivals import stream_rng
 from swarm_ext.arrivals.check import ArrivalChecker, merge
+from swarm_ext.client import header_of
 from swarm_ext.crew import Crew
 from swarm_ext.load import LoadRecorder
 from swarm_ext.model import ArrivalCheck
@@ -80,10 +81,9 @@ class Arrival:
         """Take the measurements of one of its requests, and pass them on to Locust."""
         if request.get("exception") is not None:
             self.failed = True
-        headers = getattr(request.get("response"), "headers", None)
-        replica = headers.get("X-Replica") if headers else None
+        replica = header_of(request.get("response"), b"x-replica")
         if replica:
-            self._generator.recorder.answered_by(str(replica)[:64])
+            self._generator.recorder.answered_by(replica[:64])
         self._generator.environment.events.request.fire(**request)
 
     def end(self, outcome: Outcome) -> None:

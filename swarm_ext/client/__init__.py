@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from locust import User
 
-__all__ = ["RequestListener", "Response", "Session", "Sessions", "sessions"]
+__all__ = ["RequestListener", "Response", "Session", "Sessions", "header_of", "sessions"]
 
 logger = logging.getLogger(__name__)
 _said: set[str] = set()
@@ -63,3 +63,13 @@ def sessions(base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) ->
         _said.add(reason)
         logger.info("Requests %s are made by Locust's FastHttpSession, which sends fewer per second", reason)
     return FastSessions(base_url, keep_alive=keep_alive, settings=settings)
+
+
+def header_of(response: Any, lower_cased: bytes) -> str | None:
+    """Return one header of whatever a client took for a response; cheap enough to be asked of each one."""
+    if isinstance(response, Response):
+        value = response.fields.get(lower_cased)
+        return None if value is None else value.decode("latin-1")
+    headers = getattr(response, "headers", None)
+    text = headers.get(lower_cased.decode()) if headers else None
+    return None if text is None else str(text)

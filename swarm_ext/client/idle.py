@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from swarm_ext.client.connection import Connection
-    from swarm_ext.client.request import Target
 
 
 class IdleConnections:
@@ -17,18 +16,22 @@ class IdleConnections:
     def __init__(self) -> None:
         self._by_place: dict[tuple[str, int], list[Connection]] = {}
 
-    def take(self, target: Target) -> Connection | None:
+    def take(self, place: tuple[str, int]) -> Connection | None:
         """Return the connection that was used last: those that were not for long are what the server closes first."""
-        connections = self._by_place.get((target.host, target.port))
+        connections = self._by_place.get(place)
         while connections:
             connection = connections.pop()
             if connection.is_open:
                 return connection
         return None
 
-    def put(self, target: Target, connection: Connection) -> None:
+    def put(self, place: tuple[str, int], connection: Connection) -> None:
         """Keep a connection that is good for another request."""
-        self._by_place.setdefault((target.host, target.port), []).append(connection)
+        connections = self._by_place.get(place)
+        if connections is None:
+            self._by_place[place] = [connection]
+        else:
+            connections.append(connection)
 
     def close(self) -> None:
         """Close them all; more may come."""

@@ -20,7 +20,7 @@ class _Surplus(Exception):  # noqa: N818 - it ends the parsing, and is no error 
 class ResponseReader:
     """One connection's responses. After `expect` feed it what arrives until `complete`; then read what it found.
 
-    `status`, `reason`, `raw_headers` [(name, value)], `body`, and `reusable`: whether another request may follow on the
+    `status`, `raw_headers` [(name, value)], `body`, and `reusable`: whether another request may follow on the
     connection.
     """
 
@@ -33,7 +33,6 @@ class ResponseReader:
         "complete",
         "headers_complete",
         "raw_headers",
-        "reason",
         "received",
         "reusable",
         "status",
@@ -52,7 +51,6 @@ class ResponseReader:
         self._bodiless = method == "HEAD"
         self._overhead = 0
         self.status = 0
-        self.reason = b""
         self.received = 0
         self.headers_complete = self.complete = self.reusable = False
         self.raw_headers: list[tuple[bytes, bytes]] = []
@@ -122,10 +120,6 @@ class ResponseReader:
             raise _Surplus
         self.raw_headers = []
 
-    def on_status(self, reason: bytes) -> None:
-        """Take a part of the reason phrase."""
-        self.reason += reason
-
     def on_header(self, name: bytes, value: bytes) -> None:
         """Take a header; behind the body it is a trailer, which nobody reads."""
         if not self.headers_complete:
@@ -135,7 +129,6 @@ class ResponseReader:
         """Note what kind of message this is."""
         status = self._parser.get_status_code()
         if status < 200 and status != 101:
-            self.reason = b""
             return
         self.status = status
         self.headers_complete = True

@@ -87,14 +87,20 @@ def basic_auth(name: str | bytes, password: str | bytes) -> str:
 
 
 class Request:
-    """One request: `method`, `target`, `headers` as given, `body`, and `wire`, the bytes that are sent."""
+    """One request: `method`, `target`, `headers` as given, `body`, and `wire`, the bytes that are sent.
 
-    __slots__ = ("body", "headers", "method", "target", "wire")
+    `place` is the host and port that it goes to.
+    """
+
+    __slots__ = ("body", "headers", "is_plain_http", "method", "place", "target", "url", "wire")
 
     def __init__(self, method: str, target: Target, headers: Headers, body: bytes | None) -> None:
         """Raise ValueError for a method or header that would break out of its line."""
         self.method = method
         self.target = target
+        self.url = target.url
+        self.place = (target.host, target.port)
+        self.is_plain_http = target.scheme == "http"
         self.headers = headers
         self.body = body
         self.wire = _head(method, target, headers, body) + (body or b"")
@@ -106,11 +112,6 @@ class Request:
             if cookies
             else self
         )
-
-    @property
-    def url(self) -> str:
-        """The URL in full."""
-        return self.target.url
 
     @property
     def payload(self) -> bytes | None:

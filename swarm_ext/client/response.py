@@ -39,7 +39,6 @@ class Response:
     content: bytes | None = None
     fields: Mapping[bytes, bytes] = MappingProxyType({})
     """The last header of each name, lower-cased: bytes as they came, for those who look at each response."""
-    _reason = b""
     _raw_headers: list[tuple[bytes, bytes]] | None = None
     _headers: Headers | None = None
     seconds: float | None = None
@@ -47,15 +46,12 @@ class Response:
     def __init__(self, request: Request) -> None:
         self.request = request
 
-    def take(
-        self, status: int, raw_headers: list[tuple[bytes, bytes]], content: bytes, reason: bytes = b""
-    ) -> None:
+    def take(self, status: int, raw_headers: list[tuple[bytes, bytes]], content: bytes) -> None:
         """Take what came; a Content-Encoding of the body is undone already."""
         self.fields = {name.lower(): value for name, value in raw_headers}
         self.status_code = status
         self.content = content
         self._raw_headers = raw_headers
-        self._reason = reason
 
     @property
     def headers(self) -> Headers | None:
@@ -70,11 +66,6 @@ class Response:
     def url(self) -> str:
         """The URL in full, behind redirects."""
         return self.request.url
-
-    @property
-    def reason(self) -> str:
-        """The words behind the status, such as `Not Found`."""
-        return self._reason.decode("latin-1")
 
     @property
     def ok(self) -> bool:

@@ -35,15 +35,20 @@ if TYPE_CHECKING:
 class Session:
     """One visitor's requests: its cookies, and the name that its requests have at the moment, if it is not their URL."""
 
+    request_name: str | None = None
+    _cookies: CookieJar | None = None
+    _fast: FastHttpSession | None = None
+
     def __init__(self, site: Site, user: User | None, listener: RequestListener) -> None:
-        self.base_url = site.base_url
         self.request_event = listener
-        self.request_name: str | None = None
         self.user = user
         self._site = site
         self._idle = IdleConnections() if site.idle is None else site.idle
-        self._cookies: CookieJar | None = None
-        self._fast: FastHttpSession | None = None
+
+    @property
+    def base_url(self) -> str:
+        """The host's URL, without credentials."""
+        return self._site.base_url
 
     def request(  # noqa: PLR0913, PLR0917 - Locust's signature
         self,
@@ -90,7 +95,7 @@ class Session:
             "response": response,
             "exception": response.error,
             "start_time": started_at,
-            "url": request.target.url,
+            "url": request.url,
             "response_length": len(response.content or b""),
             "response_time": (time.perf_counter() - began) * 1000,
         }
@@ -162,16 +167,18 @@ class Session:
 
     def _exchanged(self, request: Request) -> Response:
         """Send one request, again if the user class asks for that, and keep the cookies of the response."""
-        for attempts_left in reversed(range(self._site.max_retries + 1)):
+        retries = 0
+        while True:
             try:
-                if request.target.scheme == "https":
-                    response = fetch(self._by_locust(), request)
-                else:
+                if request.is_plain_http:
                     response = self._site.transport.exchange(request, self._idle)
+                else:
+                    response = fetch(self._by_locust(), request)
                 break
             except (ConnectionLostError, TimedOutError):
-                if not attempts_left or request.method not in IDEMPOTENT:
+                if retries == self._site.max_retries or request.method not in IDEMPOTENT:
                     raise
+                retries += 1
         if b"set-cookie" in response.fields:
             keep_cookies(self.cookiejar, request.url, response.headers or Headers())
         return response

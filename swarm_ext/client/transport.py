@@ -38,7 +38,7 @@ class Transport:
         The server may have closed an idle connection just before the request reached it. Then the request is made again,
         once and on a new connection, if no server can have seen it, or if it does no harm twice.
         """
-        connection = idle.take(request.target)
+        connection = idle.take(request.place)
         if connection is not None:
             try:
                 return self._converse(connection, request, 0, idle)
@@ -50,7 +50,7 @@ class Transport:
 
     def _connected(self, request: Request) -> tuple[Connection, int]:
         """Return a new connection, and how much of the request went out with it; addresses are tried in turn."""
-        host, port = request.target.host, request.target.port
+        host, port = request.place
         failure = None
         for address in self._resolver.addresses(host, port):
             connection = Connection(address)
@@ -88,7 +88,7 @@ class Transport:
             while not reader.complete:
                 connection.receive(silence)
             response = Response(request)
-            response.take(reader.status, reader.raw_headers, reader.body, reader.reason)
+            response.take(reader.status, reader.raw_headers, reader.body)
             response.seconds = time.perf_counter() - began
             if b"content-encoding" in response.fields and response.content:
                 response.content = decoded(response.content, response.fields[b"content-encoding"])
@@ -99,7 +99,7 @@ class Transport:
             connection.reset()
             raise
         if reader.reusable and sent == len(wire):
-            idle.put(request.target, connection)
+            idle.put(request.place, connection)
         else:
             connection.reset()
         return response
