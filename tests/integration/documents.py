@@ -7,7 +7,7 @@ A block's language says what is done with it:
   `^C` below a command ends it by Ctrl-C once they were; `make` is only asked what it would do;
 - `python`, `ini`, `toml`: written to a file where the first line names one, `# shop.py`; other Python is run;
 - `pycon`: a session whose results must come out as shown;
-- `sql`: each statement is put to the store, and must return something;
+- `sql`: each statement is put to the store, and must return something; so is each line of `js` to MongoDB;
 - `text`: for readers only: what needs other machines, and pictures.
 """
 
@@ -23,9 +23,12 @@ import sys
 import time
 from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from pymongo import MongoClient
 
 from tests.integration.bench import ROOT
+from tests.integration.mongo_shell import ask
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -34,6 +37,9 @@ if TYPE_CHECKING:
 DOCUMENTS = (ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")))
 ON_A_SWARM = (ROOT / "docs" / "stack.md",)
 """Pages whose examples need the test bed."""
+
+WITH_A_DATABASE = ROOT / "docs" / "mongodb.md"
+"""The page whose examples need a MongoDB server."""
 
 PATIENCE_SECONDS = 60.0
 ENDING_SECONDS = 5.0
@@ -101,6 +107,12 @@ class Reader:
         with closing(sqlite3.connect(f"file:{self.folder}/swarm-ext.db?mode=ro", uri=True)) as database:
             for statement in filter(str.strip, text.split(";")):
                 assert database.execute(statement).fetchall(), f"{where}: nothing is returned by {statement}"
+
+    def _js(self, text: str, where: str) -> None:
+        with MongoClient[dict[str, Any]](f"mongodb://{self.replaced['localhost:27017']}/swarm_ext") as client:
+            for line in text.splitlines():
+                answer = ask(client.get_default_database(), line)
+                assert answer, f"{where}: nothing is returned by {line}"
 
     def _console(self, text: str, where: str) -> None:
         for part in re.split(r"^\$ ", text, flags=re.MULTILINE)[1:]:

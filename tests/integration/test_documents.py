@@ -16,14 +16,18 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swarm_ext import __version__
+from swarm_ext.model import RECORD_TYPES
 from swarm_ext.options import OPTIONS, Option
+from swarm_ext.store import open_store
 from swarm_ext.store.schema import CREATE
 from tests.cadvisor_server import CAdvisorServer, FakeContainer, FakeNode
 from tests.integration.bench import LOCUSTFILES, ROOT, run_locust
-from tests.integration.documents import DOCUMENTS, ON_A_SWARM, Reader, blocks
+from tests.integration.documents import DOCUMENTS, ON_A_SWARM, WITH_A_DATABASE, Reader, blocks
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+
+    from tests.integration.bed.mongo_server import MongoServer
 
 LARGEST_IMAGE_BYTES = 300_000
 EACH_DOCUMENT = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
@@ -100,9 +104,27 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("document", sorted({*DOCUMENTS} - {*ON_A_SWARM}), ids=lambda path: path.name)
+@pytest.mark.parametrize(
+    "document", sorted({*DOCUMENTS} - {*ON_A_SWARM, WITH_A_DATABASE}), ids=lambda path: path.name
+)
 def test_every_example_works(document: Path, reader: Reader) -> None:
     for block in blocks(document):
+        reader.follow(block)
+
+
+@pytest.mark.slow
+def test_every_example_with_a_database_works(reader: Reader, recorded: Path, mongo: MongoServer) -> None:
+    mongo.start()
+    with (
+        closing(open_store(f"sqlite:///{recorded}", must_exist=True)) as source,
+        closing(open_store(mongo.uri())) as target,
+    ):
+        (run,) = source.runs()
+        target.put_run(run)
+        for kind in RECORD_TYPES:
+            target.write(list(source.read(run.id, kind)))
+    reader.replaced = {**reader.replaced, "localhost:27017": f"127.0.0.1:{mongo.port}"}
+    for block in blocks(WITH_A_DATABASE):
         reader.follow(block)
 
 
