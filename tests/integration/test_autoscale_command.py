@@ -39,7 +39,7 @@ def shop(bed: Bed) -> Iterator[Shop]:
 def autoscaler(shop: Shop, tmp_path: Path) -> Iterator[RunningCommand]:
     """One of a service that has one replica."""
     shop.bed.manager.docker("service", "scale", "--detach", f"{SERVICE}=1")
-    words = ("autoscale", *QUICK, "--store", f"sqlite:///{tmp_path}/decisions.db")
+    words = ("autoscale", *QUICK, "--store", shop.store)
     with running_command(tmp_path, *words, environment=shop.environment) as it:
         yield it
 
@@ -56,7 +56,7 @@ def wrk(url: str) -> Iterator[None]:
 
 
 def test_load_from_elsewhere_scales_the_service_out_and_in_and_every_decision_is_stored(
-    shop: Shop, autoscaler: RunningCommand, tmp_path: Path
+    shop: Shop, autoscaler: RunningCommand
 ) -> None:
     autoscaler.wait_for(rf"{SERVICE}: scaled: 1 to 10 replicas, by TargetUtilisation")
     autoscaler.wait_for(rf"{SERVICE} at 1: no change: ")
@@ -67,7 +67,7 @@ def test_load_from_elsewhere_scales_the_service_out_and_in_and_every_decision_is
     assert set(before) <= set(shop.bed.running(SERVICE))
     autoscaler.wait_for(SCALED_IN)
     assert autoscaler.end(signal.SIGTERM) == 0, autoscaler.output
-    with closing(open_store(f"sqlite:///{tmp_path}/decisions.db", must_exist=True)) as store:
+    with closing(open_store(shop.store, must_exist=True)) as store:
         run = store.run("latest")
         decisions = list(store.read(run.id, ScalingDecision))
         states = list(store.read(run.id, ServiceSample))
