@@ -247,6 +247,24 @@ def test_a_server_that_comes_back_empty_gets_the_run_and_all_its_records_again(
         assert server.run(RUN_ID) == a_run()
 
 
+def test_a_database_that_somebody_drops_during_the_run_is_made_anew(
+    store: SpooledStore, mongo: MongoServer, file: str
+) -> None:
+    store.write(samples(0, 100))
+    until(lambda: not waits(file))
+    with MongoClient(mongo.uri()) as client:
+        client.drop_database("swarm_ext")
+    store.write(samples(100, 200))  # over the connection that there is: nothing tells of the loss yet
+    until(lambda: not waits(file))
+    mongo.kill()
+    mongo.start()
+    store.write(samples(200, 300))
+    assert store.finish([RUN_ID], PATIENCE_SECONDS)
+    assert stored(mongo) == numbers(0, 300)
+    with MongoClient(mongo.uri()) as client:
+        assert "by_time" in client["swarm_ext"]["container_samples"].index_information()
+
+
 def test_a_server_that_counts_fewer_at_the_end_gets_everything_again(
     store: SpooledStore, mongo: MongoServer, file: str
 ) -> None:

@@ -6,20 +6,18 @@ no unique key, so writing twice would store twice), no bulk upserts, no aggregat
 
 from __future__ import annotations
 
-from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from swarm_ext.errors import UserError
 from swarm_ext.store import RecordT, StoreError, UnknownRunError, UnstorableRecordError
-from swarm_ext.store.mongo_client import MongoAddress, refuses_credentials
+from swarm_ext.store.mongo_client import MongoAddress
+from swarm_ext.store.mongo_database import MongoDatabase
 from swarm_ext.store.mongo_documents import (
     BY_START,
     BY_TIME,
     COLLECTIONS,
     RUNS,
-    SCHEMA_VERSION,
     date_and_rest,
     run_document,
     run_of_document,
@@ -29,20 +27,16 @@ from swarm_ext.store.unknown_run import unknown_run
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from datetime import datetime
 
     from bson.raw_bson import RawBSONDocument
-    from pymongo import MongoClient
     from pymongo.collection import Collection as DriverCollection
-    from pymongo.monitoring import ConnectionPoolListener
 
     from swarm_ext.model import Record, Run
 
 DUPLICATE_KEY = 11000
 REFUSALS = frozenset({2, 9, 14, 22, 52, 56, 57, 121, 10334, 17280})
 """Codes that tell of a document which the server can never take: bad value, name, type, size, or against its rules."""
-
-_OURS = "swarm_ext"
-"""The collection that says whose the database is: the schema's version, deleted runs, the last probe."""
 
 _BATCH_DOCUMENTS = 1_000
 _READ_DOCUMENTS = 200
@@ -71,92 +65,12 @@ def open_mongo(uri: str, *, must_exist: bool) -> MongoStore:
     return store
 
 
-class MongoStore:
+class MongoStore(MongoDatabase):
     """A `Store` in one MongoDB database. What a method has returned from is in the journals of a majority.
 
     It is connected when it is first asked. It is used by one thread; where gevent has patched the process, in the thread that
-    made it. `connections` bounds the connections, `listeners` hear of them (pymongo.monitoring).
+    made it.
     """
-
-    def __init__(
-        self,
-        address: MongoAddress,
-        *,
-        connections: int | None = None,
-        listeners: Sequence[ConnectionPoolListener] = (),
-    ) -> None:
-        from pymongo.errors import PyMongoError  # noqa: PLC0415  # an extra
-        from pymongo.write_concern import WriteConcern  # noqa: PLC0415
-
-        self._address = address
-        self._driver_error = PyMongoError
-        self._closed = False
-        try:
-            self._client: MongoClient[dict[str, Any]] = address.client(
-                connections=connections, listeners=listeners
-            )
-        except (PyMongoError, ValueError) as error:
-            reason = address.explain(error) if isinstance(error, PyMongoError) else str(error)
-            raise UserError(f"{address.shown} cannot be used: {reason}; correct the URI") from error
-        concern = self._client.write_concern.document.get("wtimeout")
-        self._database = self._client.get_database(
-            address.database, write_concern=WriteConcern("majority", wtimeout=concern, j=True)
-        )
-
-    @property
-    def uri(self) -> str:
-        """The URI it was opened by, its password masked."""
-        return self._address.shown
-
-    # the database
-
-    def prepare(self, *, must_exist: bool = False) -> None:
-        """Check that the database is ours or empty, and make what is missing: its mark and its indexes.
-
-        Raise UserError if it belongs to others or was made by a newer version, or, with `must_exist`, if it is not there.
-        """
-        with self._asking("opened"):
-            mark = self._database[_OURS].find_one({"_id": "schema"})
-            if mark is None:
-                if must_exist:
-                    raise UserError(
-                        f"{self.uri}: there are no runs in the database {self._address.database};"
-                        " a run makes it, or name the database of an earlier run"
-                    )
-                self._mark_as_ours()
-            elif mark["version"] > SCHEMA_VERSION:
-                raise UserError(
-                    f"{self.uri}: a newer swarm-ext wrote this (schema {mark['version']}; this one knows {SCHEMA_VERSION});"
-                    " upgrade swarm-ext, or choose another database"
-                )
-            if not must_exist:
-                self._database[RUNS].create_index(BY_START, name="by_start")
-                for collection in COLLECTIONS.values():
-                    self._database[collection.name].create_index(BY_TIME, name="by_time")
-
-    def _mark_as_ours(self) -> None:
-        names = {RUNS, *(collection.name for collection in COLLECTIONS.values())}
-        taken = sorted(names & set(self._database.list_collection_names()))
-        if any(self._database[name].find_one({}, ["_id"]) is not None for name in taken):
-            raise UserError(
-                f"{self.uri}: the database {self._address.database} belongs to another application (it has {taken[0]});"
-                " choose another database"
-            )
-        self._database[_OURS].replace_one(
-            {"_id": "schema"}, {"_id": "schema", "version": SCHEMA_VERSION}, upsert=True
-        )
-
-    def check_writable(self) -> None:
-        """Write something of no use, as a run would; raise StoreError if the server does not take it."""
-        with self._asking("written"):
-            self._database[_OURS].replace_one(
-                {"_id": "probe"}, {"_id": "probe", "at": datetime.now(UTC)}, upsert=True
-            )
-
-    def close(self) -> None:
-        """Let go of the connections. Idempotent."""
-        self._closed = True
-        self._client.close()
 
     # writing
 
@@ -164,11 +78,6 @@ class MongoStore:
         """Store `run`, replacing what was stored under its id. Raise UnstorableRecordError if it cannot ever be."""
         self.put_run_document(encoded(f"{self.uri}: run {run.id}", lambda: run_document(run)))
         self.allow_again(run.id)
-
-    def allow_again(self, run_id: str) -> None:
-        """Forget that a run was deleted: it may be stored again."""
-        with self._asking("written"):
-            self._database[_OURS].delete_one({"_id": _deletion(run_id)})
 
     def put_run_document(self, document: RawBSONDocument) -> None:
         """Store a run by its document, also one that was deleted."""
@@ -224,10 +133,8 @@ class MongoStore:
         """Delete a run: note that it is deleted, then its records, and itself last; return the counts deleted."""
         if not self._known({run_id}):
             raise self._unknown(run_id, {})
+        self.mark_deleted(run_id)
         with self._asking("written"):
-            self._database[_OURS].replace_one(
-                {"_id": _deletion(run_id)}, {"_id": _deletion(run_id), "at": datetime.now(UTC)}, upsert=True
-            )
             deleted = self._delete_records({"run_id": run_id})
             self._database[RUNS].delete_one({"_id": run_id})
         return deleted
@@ -235,9 +142,8 @@ class MongoStore:
     def prune(self, run_id: str, before: datetime) -> dict[str, int]:
         """Delete a run's records older than a moment; return the counts deleted."""
         moment, _ = date_and_rest(before)
-        mark = {"_id": f"pruned {run_id}", "before": moment}
+        self.mark_pruned(run_id, moment)
         with self._asking("written"):
-            self._database[_OURS].replace_one({"_id": mark["_id"]}, mark, upsert=True)
             return self._delete_records({"run_id": run_id, "timestamp": {"$lt": moment}})
 
     def delete_what_came_after(self, run_id: str) -> None:
@@ -293,17 +199,6 @@ class MongoStore:
         """Return whether there is a run of this id."""
         return bool(self._known({run_id}))
 
-    def was_deleted(self, run_id: str) -> bool:
-        """Return whether somebody deleted this run: it must not come back by itself."""
-        with self._asking("read"):
-            return self._database[_OURS].find_one({"_id": _deletion(run_id)}) is not None
-
-    def pruned_before(self, run_id: str) -> datetime | None:
-        """Return before which moment a run's records were deleted, None if they never were."""
-        with self._asking("read"):
-            mark = self._database[_OURS].find_one({"_id": f"pruned {run_id}"})
-        return None if mark is None else mark["before"]
-
     def _known(self, run_ids: Iterable[str]) -> set[str]:
         with self._asking("read"):
             return {
@@ -332,22 +227,6 @@ class MongoStore:
         ]
         return unknown_run(run_id, self.uri, runs, several=several)
 
-    @contextmanager
-    def _asking(self, done: str) -> Iterator[None]:
-        """Turn whatever the driver raises into one line: a UserError for credentials that are wrong, else a StoreError."""
-        if self._closed:
-            raise StoreError(f"{self.uri} is closed; open it again")
-        try:
-            yield
-        except self._driver_error as error:
-            reason = self._address.explain(error)
-            if refuses_credentials(error):
-                raise UserError(
-                    f"{self.uri}: the server refuses the credentials: {reason}; correct user and password, and add"
-                    " ?authSource=admin to the URI if the user was made there"
-                ) from error
-            raise StoreError(f"{self.uri} could not be {done}: {reason}") from error
-
 
 def encoded(what: str, make: Any) -> RawBSONDocument:
     """Return the document that `make` makes as the bytes that go over the wire; raise UnstorableRecordError."""
@@ -369,10 +248,6 @@ def document_of(uri: str, record: Record) -> tuple[str, RawBSONDocument]:
             f"{uri}: {type(record).__name__} is not a kind of record that a store holds"
         )
     return collection.name, encoded(f"{uri}: a record", lambda: collection.document(record))
-
-
-def _deletion(run_id: str) -> str:
-    return f"deleted {run_id}"
 
 
 def _beginning_with(prefix: str) -> dict[str, Any]:

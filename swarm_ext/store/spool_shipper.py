@@ -105,7 +105,10 @@ class Shipper:
         if self._prepared_for == self.connections() and self._prepared_for:
             return
         before = self._prepared_for
-        self.store.prepare()
+        if before:
+            self.store.renew()
+        else:
+            self.store.prepare()
         for run in self.spool.runs(self.target):
             # a server that has lost a run has lost all its records
             if run.stored_version and not self.store.has_run(run.id):
