@@ -1,12 +1,19 @@
-"""What several test files share: a MongoDB-protocol server, started when the first test asks for it."""
+"""What several test files share: Locust, imported, and a MongoDB-protocol server, started when the first test asks for it."""
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 
+# Locust patches the process that imports it. Here that would come too late, and it is not wanted: what also runs without
+# Locust is tested without it. (Locust's own processes are started as they are anywhere.)
+os.environ["LOCUST_SKIP_MONKEY_PATCH"] = "1"
+import locust  # noqa: F401
 import pytest
 
 from tests.integration.bed.mongo_server import MongoServer, skip_without_go
+
+del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
