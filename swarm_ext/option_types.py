@@ -97,17 +97,16 @@ def _at_least(least: int, text: str, rule: str) -> int:
 
 
 SMALLEST_SIZE_BYTES = 20_000_000
-_UNITS = {"": 1, "kB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12}
+_UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
 
 
 def size(text: str) -> int:
     """Return a size in bytes, from `500MB`, `1.5 GB` or a number of bytes; 20 MB or more."""
     rule = "give a size of at least 20MB, such as 500MB or 2GB"
     found = re.fullmatch(r"\s*([0-9.]+)\s*([kmgt]?b?)\s*", text, re.IGNORECASE)
-    units = {unit.lower().removesuffix("b"): factor for unit, factor in _UNITS.items()}
-    if found is None or (unit := found[2].lower().removesuffix("b")) not in units:
+    if found is None:
         raise ArgumentTypeError(f"{text!r} is not a size: {rule}")
-    found_bytes = int(_number(found[1], rule) * units[unit])
+    found_bytes = int(_number(found[1], rule) * _UNITS[found[2].lower().removesuffix("b")])
     if found_bytes < SMALLEST_SIZE_BYTES:
         raise ArgumentTypeError(f"{text!r} is too small: {rule}")
     return found_bytes

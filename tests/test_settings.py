@@ -26,6 +26,30 @@ def test_defaults_are_settings() -> None:
     assert chosen().gap_sigma == chosen().mu / 4
 
 
+@pytest.mark.parametrize(
+    ("text", "size_bytes"),
+    [
+        ("500MB", 500_000_000),
+        ("1.5 GB", 1_500_000_000),
+        ("20m", 20_000_000),
+        ("30000000", 30_000_000),
+        ("1TB", 10**12),
+    ],
+)
+def test_a_size_is_given_as_people_write_it(text: str, size_bytes: int) -> None:
+    assert chosen(spool_limit=text).spool_limit == size_bytes
+
+
+@pytest.mark.parametrize("text", ["1MB", "0", "-1GB", "1PB", "much", "1.2.3GB", "GB"])
+def test_a_size_that_cannot_be_is_refused(text: str) -> None:
+    with pytest.raises(UserError, match=r"--spool-limit: .*: give a size of at least 20MB"):
+        chosen(spool_limit=text)
+
+
+def test_where_a_run_is_stored_is_not_kept_with_it() -> None:
+    assert not {name for name in shown(chosen()) if name.startswith(("store", "spool"))}
+
+
 def test_texts_as_a_web_form_sends_them_become_values() -> None:
     form = {
         "lamb": "2.5", "iter": "", "max_in_flight": "7", "closed": "true", "dry_run": "false", "seed": " 4 ",

@@ -9,7 +9,7 @@ import re
 import sqlite3
 import subprocess
 import sys
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import TYPE_CHECKING
 
 import gevent
@@ -18,7 +18,7 @@ import psutil
 import pytest
 
 from swarm_ext.model import RECORD_TYPES, ContainerSample, Trouble
-from swarm_ext.store import UnknownRunError, open_store
+from swarm_ext.store import UnknownRunError, open_run_store, open_store
 from swarm_ext.store.writer import StoreWriter
 from tests.sample_records import RUN_ID, a_container_sample, a_full_run, a_run, one_record_of_every_kind
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from swarm_ext.store.sqlite import SQLiteStore
+    from tests.integration.bed.mongo_server import MongoServer
 
 PATIENCE_SECONDS = 30.0
 
@@ -249,6 +250,28 @@ def test_at_the_end_what_could_not_be_written_is_counted_as_lost_and_nothing_is_
     writer.close(PATIENCE_SECONDS)
     assert (writer.pending, writer.lost) == (0, 4)
     assert stored(store) == []
+
+
+def test_what_has_not_arrived_at_the_end_is_kept_and_told(mongo: MongoServer, tmp_path: Path) -> None:
+    spool = str(tmp_path / "spool.db")
+    with closing(open_run_store(f"{mongo.uri()}?serverSelectionTimeoutMS=100", spool=spool)) as store:
+        writer = StoreWriter(store, batch_seconds=0.01)
+        writer.put_run(a_run())
+        writer.put([a_container_sample(n) for n in range(10)])
+        assert writer.flush(PATIENCE_SECONDS)
+        assert (writer.written, writer.pending, writer.lost) == (10, 0, 0)
+        assert not any("wait" in trouble.message for trouble in writer.troubles())  # it may still arrive
+        assert not writer.close(0.2)
+        assert writer.lost == 0
+        assert [trouble.count for trouble in writer.troubles() if "wait in the spool" in trouble.message] == [
+            10
+        ]
+        mongo.start()
+        again = StoreWriter(store, batch_seconds=0.01)
+        again.put_run(a_full_run())
+        assert again.close(PATIENCE_SECONDS)
+        assert not any("wait" in trouble.message for trouble in again.troubles())
+        assert store.counts(RUN_ID)["ContainerSample"] == 10
 
 
 def test_a_writer_that_was_never_used_closes(store: SQLiteStore) -> None:

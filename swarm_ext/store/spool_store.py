@@ -14,7 +14,7 @@ from swarm_ext.store.mongo_client import MongoAddress
 from swarm_ext.store.mongo_documents import run_document
 from swarm_ext.store.spool import NewRecord, Spool
 from swarm_ext.store.spool_courier import Courier
-from swarm_ext.store.spool_owner import SpoolOwner
+from swarm_ext.store.spool_owner import SpoolOwner, is_alive
 from swarm_ext.store.spool_shipper import Account
 from swarm_ext.store.spool_shipping import shipper_for
 
@@ -93,8 +93,10 @@ class SpooledStore:
         return self._address.shown
 
     def left_over(self) -> int:
-        """Return how many records of runs before this one's wait to be shipped."""
-        return sum(self._spool.waiting(run) for run in self._runs() if run.owner != self._owner.name)
+        """Return how many records wait of runs that nobody writes any more."""
+        return sum(
+            self._spool.waiting(run) for run in self._runs() if not is_alive(self._spool.path, run.owner)
+        )
 
     def put_run(self, run: Run) -> None:
         """Keep `run`, replacing what was kept under its id. Raise UnstorableRecordError if it cannot ever be stored."""
