@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import gevent
@@ -14,9 +15,12 @@ from gevent.event import Event
 from locust.stats import console_logger
 
 from swarm_ext import report_process, summary
+from swarm_ext.asked import Asked
 from swarm_ext.conductor import Conductor
+from swarm_ext.errors import UserError
 from swarm_ext.observation import Observation
-from swarm_ext.preflight import check_host, check_users
+from swarm_ext.preflight import check_host, check_users, lasts_seconds
+from swarm_ext.recordings import read_trace
 from swarm_ext.replicas import InitialReplicas
 from swarm_ext.run_record import new_run
 from swarm_ext.sampler import static_nodes
@@ -73,6 +77,7 @@ class Bench:
         chosen = self.settings()
         if not options_of(self.environment).class_picker:
             self.check_locustfile(chosen)
+            self.asked(chosen)
         if chosen.swarm != "local" and self._starts_by_itself:
             check_host(self.environment.user_classes, self.environment.host)
         if chosen.report is not None:
@@ -99,6 +104,17 @@ class Bench:
         """Check that the locustfile's users can make arrivals; raise UserError."""
         self.environment._filter_tasks_by_tags()  # noqa: SLF001 - Locust does so at a run's start, once
         check_users(self.environment.user_classes, chosen)
+
+    def asked(self, chosen: Settings) -> Asked:
+        """Return what a run's load is asked to be; raise UserError if it cannot be read."""
+        seconds = lasts_seconds(self.environment.user_classes, chosen)
+        if chosen.replay is None:
+            return Asked(chosen, None, seconds)
+        try:
+            trace = read_trace(Path(chosen.replay)).scaled(chosen.replay_speed)
+        except ValueError as error:
+            raise UserError(f"--replay {error}") from None
+        return Asked(chosen, trace if chosen.iter is None else trace.first(chosen.iter), seconds)
 
     def plan(self, chosen: Settings) -> ScalingPlan | None:
         """Return what the autoscaler shall do in a run; raise UserError if it cannot."""
@@ -129,6 +145,7 @@ class Bench:
         try:
             chosen = self.settings()
             self.check_locustfile(chosen)
+            asked = self.asked(chosen)
             scaling = self.plan(chosen)
             self.prepare(chosen)
         except Exception as error:  # noqa: BLE001 - a UserError, or a swarm that went away: either way there is no run
@@ -147,8 +164,8 @@ class Bench:
             sample_interval_seconds=chosen.sample_interval,
         )
         self._conductor = Conductor(
-            new_run(self.environment, chosen, self.swarm, self._service),
-            chosen,
+            new_run(self.environment, asked, self.swarm, self._service),
+            asked,
             self._load,
             observation,
             stop_timeout=lambda: float(self.environment.stop_timeout or 0.0),

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from gevent import Greenlet
 
+    from swarm_ext.asked import Asked
     from swarm_ext.load_source import LoadSource
-    from swarm_ext.model import LoadSample, Phase
+    from swarm_ext.model import ArrivalCheck, LoadSample, Phase
     from swarm_ext.observation import Observation
-    from swarm_ext.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -48,7 +48,7 @@ class Conductor:
     def __init__(
         self,
         run: Run,
-        chosen: Settings,
+        asked: Asked,
         load: LoadSource,
         observation: Observation,
         *,
@@ -57,7 +57,8 @@ class Conductor:
         on_end: Callable[[Run], None],
     ) -> None:
         self.run = run
-        self._chosen = chosen
+        self._asked = asked
+        self._chosen = asked.chosen
         self._load = load
         self._observation = observation
         self._stop_timeout = stop_timeout
@@ -65,6 +66,7 @@ class Conductor:
         self._on_end = on_end
         self._begun = time.monotonic()
         self._epoch = time.time() - self._begun
+        self._asked_until = 0.0
         self._load_over: float | None = None
         self._merger = LoadMerger(run.id, int(time.time()))
         self._ending: Greenlet | None = None
@@ -84,11 +86,11 @@ class Conductor:
         """Begin the run: when this returns, users may be spawned."""
         assert self.run.seed is not None  # noqa: S101 - for the type checker: the run was made with one
         self._load.on_stop_test = lambda reason: self._end_from_inside(f"a task raised StopTest: {reason}")
-        self._load.begin(self.run.id, self.run.seed, self._chosen, self._merger)
-        self._begun = time.monotonic()
-        self._merger.skip_to(int(self._now()))
+        self._begun = self._load.begin(self.run.id, self.run.seed, self._asked, self._merger)
+        began = self._epoch + self._begun
+        self._merger.skip_to(int(began))
         self.run = msgspec.structs.replace(
-            self.run, start=from_epoch(self._now()), workers=self._load.workers, phases=self._phases()
+            self.run, start=from_epoch(began), workers=self._load.workers, phases=self._phases()
         )
         self._observation.begin(self.run)
         self._ticker = gevent.spawn(self._tick)
@@ -123,16 +125,35 @@ class Conductor:
             gevent.sleep(TICK_SECONDS)
             self._load.poll()
             self._emit(self._now(), self._load.names() if self._load_over is None else [])
-            if self._load.spent and self._ending is None:
-                logger.info("All %s arrivals of --iter were offered", self._chosen.iter)
-                self._end_from_inside("")
+            if self._ending is None:
+                self._end_when_over()
+
+    def _end_when_over(self) -> None:
+        trace, over = self._asked.trace, time.monotonic() - self._begun >= self._asked.lasts_seconds
+        if self._load.spent:
+            what = f"{self._chosen.iter} arrivals of --iter" if trace is None else repr(trace)
+            logger.info("All %s were offered", what)
+            self._end_from_inside("")
+        elif over and trace is None:
+            logger.info("The rate profile has ended")
+            self._end_from_inside("")
+        elif over:
+            self._end_from_inside(
+                "not all recorded arrivals were fired: there was nobody to fire them in time"
+            )
 
     def _emit(self, now: float, awaited: list[str]) -> None:
         self._hand_over(self._merger.samples(now, awaited, self._phase))
 
     def _hand_over(self, samples: list[LoadSample]) -> None:
         if samples:
-            self._observation.load_samples(samples)
+            self._observation.load_samples([self._with_replay_rate(sample) for sample in samples])
+
+    def _with_replay_rate(self, sample: LoadSample) -> LoadSample:
+        """Let a sample tell the trace's rate at its second's end: workers know their share of the trace only."""
+        second = sample.timestamp.timestamp() + 1 - self._epoch - self._begun
+        rate = self._asked.replay_rate(second)
+        return sample if rate is None else msgspec.structs.replace(sample, asked_rate=rate)
 
     # the end
 
@@ -162,6 +183,7 @@ class Conductor:
             gevent.spawn(self._load.drain, self._stop_timeout())
 
     def _end(self, status: ExitStatus, drain_seconds: float) -> None:
+        self._asked_until = time.monotonic() - self._begun
         try:
             self._drain(drain_seconds)
             self._settle()
@@ -192,9 +214,15 @@ class Conductor:
             end=from_epoch(self._now()),
             phases=self._phases(),
             totals=totals,
-            arrival_check=self._load.arrival_check(),
+            arrival_check=self._arrival_check(),
+            worker_clocks=self._load.clock_offsets(),
             exit_status=status,
             troubles=tuple(Trouble(source="load", count=1, message=line) for line in self._load.troubles()),
         )
         self.run = self._observation.end(self.run)
         self._on_end(self.run)
+
+    def _arrival_check(self) -> ArrivalCheck:
+        """Return what the arrivals were against what was asked; of a replay, how many were due before it was ended."""
+        check, due = self._load.arrival_check(), self._asked.replay_due(self._asked_until)
+        return check if due is None else msgspec.structs.replace(check, expected=float(due))

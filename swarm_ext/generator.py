@@ -10,8 +10,10 @@ its time, and abandons the rest. After it every arrival offered is accounted for
 
 from __future__ import annotations
 
+import logging
 import math
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
@@ -27,6 +29,7 @@ from swarm_ext.crew import Crew
 from swarm_ext.load import LoadRecorder
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Lease
+from swarm_ext.replay_player import Player
 from swarm_ext.settings import options_of, settings
 
 if TYPE_CHECKING:
@@ -35,11 +38,15 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
-    from swarm_ext.arrivals import ArrivalProcess
-    from swarm_ext.arrivals.check import StreamCheck
+    from swarm_ext.arrivals import PointProcess
     from swarm_ext.client import Sessions
     from swarm_ext.load import Outcome
     from swarm_ext.settings import Settings
+
+logger = logging.getLogger(__name__)
+
+ORIGIN_SECONDS = 5.0
+"""How long a stream waits to be told when the run began."""
 
 KILL_SECONDS = 2.0
 """How long abandoned arrivals may take to notice that they were killed."""
@@ -105,13 +112,22 @@ class Stream:
     """One user's arrivals: its own generator of random numbers, and the check of its measured gaps."""
 
     def __init__(
-        self, number: int, seed: int, process: ArrivalProcess | None, check: StreamCheck | None
+        self,
+        number: int,
+        seed: int,
+        process: PointProcess | None,
+        checker: ArrivalChecker | None,
+        origin: float,
     ) -> None:
         self.number = number
         self.rng: random.Random = stream_rng(seed, number)
         self.process = process
-        self._check = check
-        self.start = self._last = time.monotonic()
+        self.origin = origin
+        """When the run began, in monotonic seconds."""
+        self._last = time.monotonic()
+        self.begin = self._last - origin
+        """How many seconds later the stream began."""
+        self._check = None if checker is None else checker.stream(self.begin)
 
     def arrived(self) -> None:
         """Note that an arrival was offered now."""
@@ -137,6 +153,9 @@ class Generator:
         self.pools: dict[object, Sessions] = {}
         self._crew = Crew()
         self._resumed = Event()
+        self._stopped = Event()
+        self._origin: float | None = None
+        self._origin_known = Event()
         self._reset(RunInfo(id="", seed=0), None, Lease())
         self._drained = True
         self.scheduling = False
@@ -147,20 +166,47 @@ class Generator:
         self._arrivals: set[Arrival] = set()
         self._streams: set[Stream] = set()
         self.open_rate = 0.0
-        self._checkers: dict[ArrivalProcess, ArrivalChecker] = {}
+        self._checkers: dict[PointProcess, ArrivalChecker] = {}
+        self._processes: Counter[PointProcess] = Counter()
         self._opened = 0
         self._begun = time.monotonic()
         self._drained = False
         self.scheduling = True
         self.lease = lease
+        self.player = Player()
         offset = time.time() - time.monotonic()
         self.recorder = LoadRecorder(lambda: time.monotonic() + offset, self._gauges)
 
-    def begin(self, info: RunInfo, chosen: Settings, lease: Lease) -> None:
-        """Begin a run: count from zero. What an earlier run left in flight is abandoned."""
+    def begin(self, info: RunInfo, chosen: Settings, lease: Lease, *, origin: float | None = None) -> None:
+        """Begin a run: count from zero. What an earlier run left in flight is abandoned.
+
+        `origin` is when the run began, in this process's monotonic seconds; None: `begun_at` will tell.
+        """
         self.drain(0)
         self._reset(info, chosen, lease)
+        self._origin = None
+        self._origin_known.clear()
+        if origin is not None:
+            self.begun_at(origin)
+        self._stopped.clear()
         self._resumed.set()  # users may be there already: Locust gives them to a worker before its set-up has ended
+
+    def begun_at(self, origin: float) -> None:
+        """Take when the run began, in monotonic seconds of this process; only the first word of it counts."""
+        if self._origin is None:
+            self._origin = origin
+            self._origin_known.set()
+
+    def origin(self) -> float:
+        """Return when the run began, in monotonic seconds; wait if it is not known yet, for some seconds at most."""
+        if not self.scheduling:
+            return self._begun
+        if not self._origin_known.wait(ORIGIN_SECONDS):
+            logger.warning(
+                "The master's clock is not known: this process counts from when it was told to begin"
+            )
+            self.begun_at(self._begun)
+        return self._begun if self._origin is None else self._origin
 
     @property
     def settings(self) -> Settings:
@@ -178,20 +224,27 @@ class Generator:
         return None if closed_loop else self.open_rate
 
     @property
+    def streams(self) -> int:
+        """How many streams there are."""
+        return len(self._streams)
+
+    @property
     def measured_rate(self) -> float:
         """Arrivals offered per second so far in this run."""
         return self.recorder.offered / max(1.0, time.monotonic() - self._begun)
 
-    def open_stream(self, process: ArrivalProcess | None) -> Stream:
-        """Begin a stream of a user; None: closed-loop load, whose arrivals follow no process."""
+    def open_stream(self, process: PointProcess | None) -> Stream:
+        """Begin a stream of a user; None: its arrivals follow no process (closed-loop load)."""
+        origin = self.origin()
         number = self._info.first_stream + self._opened * self._info.stride
         self._opened += 1
-        check = None
+        checker = None
         if process is not None:
             if process not in self._checkers:
                 self._checkers[process] = ArrivalChecker(process)
-            check = self._checkers[process].stream()
-        stream = Stream(number, self._info.seed, process, check)
+            checker = self._checkers[process]
+            self._processes[process] += 1
+        stream = Stream(number, self._info.seed, process, checker, origin)
         self._streams.add(stream)
         self._sum_rates()
         return stream
@@ -199,16 +252,18 @@ class Generator:
     def close_stream(self, stream: Stream) -> None:
         """End a stream: its user was removed, or the run has ended."""
         stream.end()
-        self._streams.discard(stream)
-        self._sum_rates()
+        if stream in self._streams:  # else it is a stream of a run that is over
+            self._streams.remove(stream)
+            if stream.process is not None:
+                self._processes[stream.process] -= 1
+            self._sum_rates()
         if not self._streams:
             self.on_no_streams()
 
     def _sum_rates(self) -> None:
-        """Sum the rates [1/s] when streams come and go: at each arrival it would cost time in proportion to the users."""
-        self.open_rate = math.fsum(
-            stream.process.rate for stream in self._streams if stream.process is not None
-        )
+        """Sum the rates [1/s] when streams come and go, and every second: at each arrival it would cost too much."""
+        second = time.monotonic() - (self._begun if self._origin is None else self._origin)
+        self.open_rate = math.fsum(n * process.rate_at(second) for process, n in self._processes.items() if n)
 
     def fire(
         self, stream: Stream, due: float | None, run: Callable[..., None], *arguments: object
@@ -241,6 +296,7 @@ class Generator:
         if self.scheduling:
             self.scheduling = False
             self._resumed.clear()
+            self._stopped.set()
             for stream in self._streams:
                 stream.end()
 
@@ -248,7 +304,12 @@ class Generator:
         """Offer again: arrivals that another worker did not make were dealt anew. Nothing resumes a drained run."""
         if not self._drained:
             self.scheduling = True
+            self._stopped.clear()
             self._resumed.set()
+
+    def wait_until_stopped(self) -> None:
+        """Wait until every schedule is stopped: a stream whose process has ended has nothing more to offer."""
+        self._stopped.wait()
 
     def wait_until_resumed(self) -> None:
         """Wait until there is something to offer again: for good, mostly, and Locust removes the user meanwhile."""
@@ -279,6 +340,7 @@ class Generator:
         )
 
     def _gauges(self) -> tuple[int, float | None]:
+        self._sum_rates()
         runner = self.environment.runner
         return runner.user_count if runner is not None else len(self._streams), self.rate
 

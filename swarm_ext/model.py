@@ -222,11 +222,15 @@ class PhaseSpan(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ArrivalProcessRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """The asked arrival process of each stream. `kind`: poisson, normal, constant, closed or custom."""
+    """The asked arrival process of each stream. `kind`: poisson, normal, constant, profile, replay, closed, mixed or custom.
+
+    `rate` is None where it varies. `recorded` is the number of recorded arrivals of a replay, over all streams.
+    """
 
     kind: str
     description: str
     rate: float | None
+    recorded: int | None = None
     mu: float | None = None
     sigma: float | None = None
 
@@ -238,7 +242,8 @@ class ArrivalCheck(msgspec.Struct, frozen=True, kw_only=True):
     one if the arrivals are as asked. `observed` arrivals happened where `expected` (the total hazard, censored
     ends included) should have. `uniforms[i]` counts gaps whose probability transform fell into [i/n, (i+1)/n),
     n = len(uniforms): what a Kolmogorov-Smirnov test needs, in fixed memory and mergeable. `expected` and `uniforms` are
-    None where the asked process has no density (a constant gap, closed-loop load).
+    None where the asked process has no density (a constant gap, closed-loop load). Of a replay, `expected` is how many
+    recorded arrivals were due until its end, and no chance is in it.
     """
 
     observed: int
@@ -268,7 +273,10 @@ class Trouble(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Run(msgspec.Struct, frozen=True, kw_only=True):
-    """One run. Written at its start, and again whenever more of it is known."""
+    """One run. Written at its start, and again whenever more of it is known.
+
+    `worker_clocks` tells by how many seconds the clock of each worker was ahead of the master's.
+    """
 
     id: str
     start: datetime
@@ -287,6 +295,7 @@ class Run(msgspec.Struct, frozen=True, kw_only=True):
     totals: Totals | None = None
     arrival_check: ArrivalCheck | None = None
     workers: int = 0
+    worker_clocks: dict[str, float] = {}
     troubles: tuple[Trouble, ...] = ()
     exit_status: Literal["running", "finished", "interrupted", "failed"] = "running"
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from argparse import ArgumentTypeError
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from swarm_ext import option_types as t
+from swarm_ext.arrivals import RateProfile, parse_profile
 from swarm_ext.cadvisor import parse_urls
 from swarm_ext.primecheck import DEFAULT_CONCURRENCY
+from swarm_ext.recordings import read_rates
 from swarm_ext.slo import Slo
 from swarm_ext.store import DEFAULT_SPOOL, DEFAULT_SPOOL_LIMIT, DEFAULT_STORE
 from swarm_ext.swarm import local_swarm
@@ -24,10 +27,14 @@ ENVIRONMENT = "Each option below is an environment variable, too: SWARM_EXT_LAMB
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True):
-    """One option. `parse` turns a text into its value; None makes it a flag, off by default."""
+    """One option. `parse` turns a text into its value; None makes it a flag, off by default.
+
+    `read`, which may do I/O, turns what a command line (not a page) gives into the text that `parse` takes.
+    """
 
     name: str
     parse: Callable[[str], Any] | None = None
+    read: Callable[[str], str] | None = None
     default: Any = None
     choices: tuple[str, ...] | None = None
     metavar: str | None = None
@@ -52,6 +59,22 @@ def _urls(text: str) -> list[str]:
         raise ArgumentTypeError(str(error)) from None
 
 
+def _rate_profile(text: str) -> RateProfile:
+    if text.startswith("@"):
+        raise ArgumentTypeError(f"{text!r}: files are read when Locust starts, from the command line only")
+    try:
+        return parse_profile(text)
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
+def _read_rate_profile(text: str) -> str:
+    try:
+        return read_rates(Path(text[1:])).text if text.startswith("@") else text
+    except ValueError as error:
+        raise ArgumentTypeError(str(error)) from None
+
+
 def _slo(text: str) -> Slo:
     try:
         return Slo.parse(text)
@@ -62,6 +85,29 @@ def _slo(text: str) -> Slo:
 ARRIVAL_OPTIONS = (
     Option(
         name="lamb", parse=t.rate, default=10.0, metavar="λ", help="Poisson arrivals per second of each user"
+    ),
+    Option(
+        name="rate-profile",
+        parse=_rate_profile,
+        read=_read_rate_profile,
+        metavar="PROFILE",
+        help="Poisson arrivals per second of each user that vary in time: 10@60s,50@2m are two steps, 10..50@60s is a ramp, "
+        "sine(30,20,120s)@10m a wave (mean, amplitude, period), @rates.csv a file; the run ends with it",
+    ),
+    Option(
+        name="replay",
+        parse=str,
+        metavar="FILE",
+        on_page=False,
+        help="fire arrivals at the instants recorded in this CSV file, each once over all users and workers; the run ends "
+        "with the last",
+    ),
+    Option(
+        name="replay-speed",
+        parse=t.positive,
+        default=1.0,
+        metavar="X",
+        help="replay so many times as fast as recorded",
     ),
     Option(
         name="mu",
@@ -324,13 +370,15 @@ GROUPS = (
 OPTIONS = tuple(option for _, options in GROUPS for option in options)
 
 
-def _plain(parse: Callable[[str], Any]) -> Callable[[str], Any]:
-    """Check a text by `parse` and keep it as text unless its value is a plain one.
+def _plain(option: Option) -> Callable[[str], Any]:
+    """Check a text by the option's `parse` and keep it as text unless its value is a plain one.
 
     Parsed options travel to workers and into the page's form, which know numbers and texts only.
     """
+    parse, read = option.parse or str, option.read or str
 
     def check(text: str) -> Any:
+        text = read(text)
         value = parse(text)
         return value if isinstance(value, (int, float)) else text
 
@@ -354,7 +402,7 @@ def _add(group: Any, option: Option) -> None:
     else:
         action = group.add_argument(
             f"--{option.name}",
-            type=_plain(option.parse),
+            type=_plain(option),
             default=option.default,
             choices=option.choices,
             metavar=None if option.choices else option.metavar,

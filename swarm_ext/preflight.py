@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import inspect
+import math
 from argparse import ArgumentTypeError
 from typing import TYPE_CHECKING
 
 from locust import TaskSet, User
 
 from swarm_ext import option_types
+from swarm_ext.arrivals import ArrivalProcess, Normal
 from swarm_ext.errors import UserError
 from swarm_ext.model import ArrivalProcessRecord
-from swarm_ext.users import ArrivalUser, has_wait_time
+from swarm_ext.users import ArrivalUser, ProfileUser, ReplayUser, has_wait_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from swarm_ext.arrivals import ArrivalProcess
+    from swarm_ext.arrivals import PointProcess
+    from swarm_ext.arrivals.trace import Trace
     from swarm_ext.settings import Settings
 
 
@@ -25,6 +28,8 @@ def check_users(user_classes: Iterable[type[User]], chosen: Settings) -> None:
     ours = [user_class for user_class in user_classes if issubclass(user_class, ArrivalUser)]
     for user_class in ours:
         _check_user(user_class, chosen)
+    _check_profile(ours, chosen)
+    _check_replay(ours, chosen)
     if not ours and chosen.iter is not None:
         raise UserError(
             f"--iter {chosen.iter} counts arrivals, and no user class here makes any: use PoissonUser, NormalUser, "
@@ -45,9 +50,31 @@ def _check_user(user_class: type[ArrivalUser], chosen: Settings) -> None:
         process = user_class.arrival_process(chosen)
     except ValueError as error:
         raise UserError(f"{name}: {error}") from None
-    if has_wait_time(user_class) and process is not None and not chosen.closed:
+    paced = process is not None or issubclass(user_class, ReplayUser)
+    if chosen.closed and paced and not isinstance(process, ArrivalProcess):
+        raise UserError(
+            f"{name} cannot wait for responses: its arrivals have no gaps of one law; leave --closed out"
+        )
+    if has_wait_time(user_class) and paced and not chosen.closed:
         raise UserError(
             f"{name} has a wait_time, but arrivals set the pace: remove it; --lamb, --mu and --sigma choose arrivals"
+        )
+
+
+def _check_profile(ours: Iterable[type[ArrivalUser]], chosen: Settings) -> None:
+    followers = [user for user in ours if issubclass(user, ProfileUser) and user.rate_profile is None]
+    if chosen.rate_profile is not None and not followers:
+        raise UserError(
+            f"--rate-profile {chosen.rate_profile}: no user class here follows it; use ProfileUser (locustfiles/profile.py)"
+        )
+
+
+def _check_replay(ours: Iterable[type[ArrivalUser]], chosen: Settings) -> None:
+    others = [user.__name__ for user in ours if not issubclass(user, ReplayUser)]
+    if chosen.replay is not None and (others or not ours):
+        raise UserError(
+            f"--replay {chosen.replay}: only ReplayUser replays (locustfiles/replay.py), and there is "
+            f"{', '.join(others) or 'none'} here"
         )
 
 
@@ -66,25 +93,40 @@ def check_host(user_classes: Sequence[type[User]], host: str | None) -> None:
             raise UserError(f"--host {error}") from None
 
 
+def lasts_seconds(user_classes: Iterable[type[User]], chosen: Settings) -> float:
+    """Return after how many seconds of the run the last of its arrival processes ends; math.inf: one never does."""
+    ends = [math.inf if process is None else process.ends_at for process in _processes(user_classes, chosen)]
+    return max(ends, default=math.inf)
+
+
+def _processes(user_classes: Iterable[type[User]], chosen: Settings) -> list[PointProcess | None]:
+    ours = [user_class for user_class in user_classes if issubclass(user_class, ArrivalUser)]
+    return [user_class.arrival_process(chosen) for user_class in ours]
+
+
+def replay_record(trace: Trace) -> ArrivalProcessRecord:
+    """Return what the run's streams are asked to be, together, when they replay a trace."""
+    return ArrivalProcessRecord(kind="replay", description=repr(trace), rate=None, recorded=len(trace))
+
+
 def arrival_record(
     user_classes: Iterable[type[User]], chosen: Settings
-) -> tuple[ArrivalProcessRecord, ArrivalProcess | None]:
+) -> tuple[ArrivalProcessRecord, PointProcess | None]:
     """Return what the run's streams are asked to be, and the first of their processes (None: closed loop)."""
-    ours = [user_class for user_class in user_classes if issubclass(user_class, ArrivalUser)]
-    processes = [user_class.arrival_process(chosen) for user_class in ours]
-    known = list(dict.fromkeys(process for process in processes if process is not None))
+    known = list(
+        dict.fromkeys(process for process in _processes(user_classes, chosen) if process is not None)
+    )
     if chosen.closed or not known:
         pause = f", pauses {known[0]!r}" if known else ""
         return ArrivalProcessRecord(kind="closed", description=f"closed loop{pause}", rate=None), None
     first = known[0]
-    normal = first.kind == "normal"
     return (
         ArrivalProcessRecord(
             kind=first.kind if len(known) == 1 else "mixed",
-            description=" and ".join(repr(process) for process in known) + ", each user",
-            rate=first.rate if len(known) == 1 else None,
-            mu=first.mean if normal else None,
-            sigma=first.std if normal else None,
+            description=" and ".join(str(process) for process in known) + ", each user",
+            rate=first.rate if isinstance(first, ArrivalProcess) and len(known) == 1 else None,
+            mu=first.mean if isinstance(first, Normal) else None,
+            sigma=first.std if isinstance(first, Normal) else None,
         ),
         first,
     )

@@ -14,25 +14,27 @@ from swarm_ext import __version__
 from swarm_ext.arrivals import schedule_hash
 from swarm_ext.cadvisor import without_credentials
 from swarm_ext.model import Run
-from swarm_ext.preflight import arrival_record
+from swarm_ext.preflight import arrival_record, replay_record
 from swarm_ext.run_id import new_run_id
 from swarm_ext.settings import options_of, shown
 
 if TYPE_CHECKING:
     from locust.env import Environment
 
-    from swarm_ext.settings import Settings
+    from swarm_ext.asked import Asked
+    from swarm_ext.model import ArrivalProcessRecord
     from swarm_ext.swarm import Swarm
 
 
-def new_run(environment: Environment, chosen: Settings, swarm: Swarm | None, service: str) -> Run:
+def new_run(environment: Environment, asked: Asked, swarm: Swarm | None, service: str) -> Run:
     """Return the record of a run that begins now; without --seed it gets one by chance.
 
     `service` is the full name of the service under load, which is not known without a swarm.
     """
     start = datetime.now(UTC)
+    chosen = asked.chosen
     seed = secrets.randbits(32) if chosen.seed is None else chosen.seed
-    record, process = arrival_record(environment.user_classes, chosen)
+    record, schedule = _arrivals(environment, asked, seed)
     options = options_of(environment)
     locusts = {"users": options.num_users, "spawn_rate": options.spawn_rate, "run_time": options.run_time}
     return Run(
@@ -44,7 +46,7 @@ def new_run(environment: Environment, chosen: Settings, swarm: Swarm | None, ser
         service=None if swarm is None else service,
         arrival_process=record,
         seed=seed,
-        schedule_hash=None if process is None else schedule_hash(process, seed),
+        schedule_hash=schedule,
         options={**shown(chosen), **{name: value for name, value in locusts.items() if value is not None}},
         tags=chosen.run_tags or {},
         versions={
@@ -54,3 +56,11 @@ def new_run(environment: Environment, chosen: Settings, swarm: Swarm | None, ser
             "python": platform.python_version(),
         },
     )
+
+
+def _arrivals(environment: Environment, asked: Asked, seed: int) -> tuple[ArrivalProcessRecord, str | None]:
+    """Return what arrivals are asked for, and a hash of their schedule; None where there is no schedule."""
+    if asked.trace is not None:
+        return replay_record(asked.trace), asked.trace.digest()
+    record, process = arrival_record(environment.user_classes, asked.chosen)
+    return record, None if process is None else schedule_hash(process, seed)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
 
+from swarm_ext.arrivals import RateProfile
 from swarm_ext.cadvisor import without_credentials
 from swarm_ext.errors import UserError
 from swarm_ext.options import OPTIONS, Option
@@ -27,6 +28,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """The options of one run, parsed and checked. Units are in the options' help texts below."""
 
     lamb: float
+    rate_profile: RateProfile | None
+    replay: str | None
+    replay_speed: float
     mu: float
     sigma: float | None
     iter: int | None
@@ -145,6 +149,14 @@ def _rules(s: Settings) -> list[tuple[bool, str]]:
             ),
         ),
         (
+            s.closed and (s.rate_profile is not None or s.replay is not None),
+            "--closed waits for responses, and --rate-profile and --replay do not: leave one of them out",
+        ),
+        (
+            s.rate_profile is not None and s.replay is not None,
+            "--rate-profile and --replay both say when arrivals are due: leave one of them out",
+        ),
+        (
             high is not None and high < low,
             f"--max-replicas {high} is below --min-replicas {low}: give a maximum of at least the minimum",
         ),
@@ -183,7 +195,7 @@ def _rules(s: Settings) -> list[tuple[bool, str]]:
 
 def shown(s: Settings) -> dict[str, Any]:
     """Return the settings as they are kept with a run: plain values, no store's address, no credentials."""
-    values: dict[str, Any] = msgspec.to_builtins(s)
+    values: dict[str, Any] = msgspec.to_builtins(s, enc_hook=str)
     for name in ("store", "store_required", "spool", "spool_limit"):
         del values[name]
     if s.url:

@@ -25,10 +25,11 @@ import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
+from gevent import GreenletExit
 from locust import FastHttpUser, User
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
-from swarm_ext.arrivals import Normal, Poisson
+from swarm_ext.arrivals import ArrivalProcess, Normal, Poisson, VaryingPoisson, parse_profile
 from swarm_ext.client import Session, sessions
 from swarm_ext.generator import generator_of
 
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
-    from swarm_ext.arrivals import ArrivalProcess
+    from swarm_ext.arrivals import PointProcess
     from swarm_ext.client import Sessions
     from swarm_ext.generator import Arrival, Generator, Stream
     from swarm_ext.load import Outcome
@@ -75,7 +76,7 @@ class ArrivalUser(FastHttpUser):
     """
 
     abstract = True
-    arrivals: ClassVar[ArrivalProcess | None] = None
+    arrivals: ClassVar[PointProcess | None] = None
 
     def __init__(self, environment: Environment) -> None:
         self._generator: Generator = generator_of(environment)
@@ -88,7 +89,7 @@ class ArrivalUser(FastHttpUser):
         self.process = self.arrival_process(self.settings)
 
     @classmethod
-    def arrival_process(cls, chosen: Settings) -> ArrivalProcess | None:  # noqa: ARG003 - for those who override it
+    def arrival_process(cls, chosen: Settings) -> PointProcess | None:  # noqa: ARG003 - for those who override it
         """Return the process of each user's stream, under the run's options; None: closed loop without a pause.
 
         Raise ValueError if there is none with such parameters.
@@ -133,10 +134,9 @@ class ArrivalUser(FastHttpUser):
     def _loop_open(self, stream: Stream) -> None:
         assert self.process is not None  # noqa: S101 - for the type checker; the caller looked
         generator, tasks = self._generator, type(self).tasks
-        due = stream.start
         late = 0
-        for gap in self.process.gaps(stream.rng):
-            due += gap
+        for instant in self.process.instants(stream.rng, stream.begin):
+            due = stream.origin + instant
             delay = due - time.monotonic()
             late = 0 if delay > 0 else late + 1
             if delay > 0:
@@ -148,6 +148,7 @@ class ArrivalUser(FastHttpUser):
             ):
                 return
             generator.fire(stream, due, self._run, self._pick(stream, tasks))
+        generator.wait_until_stopped()
 
     def _loop_closed(self, stream: Stream) -> None:
         generator, tasks = self._generator, type(self).tasks
@@ -162,7 +163,7 @@ class ArrivalUser(FastHttpUser):
         """Return what gives the seconds between a response and the next request: wait_time, else the process's gaps."""
         if has_wait_time(type(self)):
             return self.wait_time
-        if self.process is None:
+        if not isinstance(self.process, ArrivalProcess):
             return lambda: 0.0
         return self.process.gaps(stream.rng).__next__
 
@@ -226,7 +227,7 @@ class PoissonUser(ArrivalUser):
     lamb: ClassVar[float | None] = None
 
     @classmethod
-    def arrival_process(cls, chosen: Settings) -> ArrivalProcess:
+    def arrival_process(cls, chosen: Settings) -> PointProcess:
         """Return the Poisson process of each stream."""
         return Poisson(chosen.lamb if cls.lamb is None else cls.lamb)
 
@@ -239,10 +240,70 @@ class NormalUser(ArrivalUser):
     sigma: ClassVar[float | None] = None
 
     @classmethod
-    def arrival_process(cls, chosen: Settings) -> ArrivalProcess:
+    def arrival_process(cls, chosen: Settings) -> PointProcess:
         """Return the process of each stream's gaps."""
         mu = chosen.mu if cls.mu is None else cls.mu
         return Normal(mu, chosen.gap_sigma if cls.sigma is None else cls.sigma)
+
+
+class ProfileUser(ArrivalUser):
+    """Poisson arrivals whose rate varies: `rate_profile`, such as "10@60s,10..50@2m", else --rate-profile."""
+
+    abstract = True
+    rate_profile: ClassVar[str | None] = None
+
+    @classmethod
+    def arrival_process(cls, chosen: Settings) -> PointProcess:
+        """Return the process of each stream, whose time is that of the run; raise ValueError if there is no profile."""
+        profile = chosen.rate_profile if cls.rate_profile is None else parse_profile(cls.rate_profile)
+        if profile is None:
+            raise ValueError("there is no rate profile: give --rate-profile, such as 10@60s,10..50@2m")
+        return VaryingPoisson(profile)
+
+
+class ReplayUser(ArrivalUser):
+    """Recorded arrivals, those of --replay: each is fired once, by one of the users, however many they are."""
+
+    abstract = True
+
+    @classmethod
+    def arrival_process(cls, chosen: Settings) -> None:
+        """Return None: the record sets the pace, for all users together; raise ValueError if there is none."""
+        if chosen.replay is None:
+            raise ValueError(
+                "there is nothing to replay: give --replay arrivals.csv, a file with a time in each row"
+            )
+
+    def run_stream(self) -> None:
+        """Be this user's only task for Locust: fire recorded arrivals until the user is removed."""
+        while True:
+            stream = self._generator.open_stream(None)
+            try:
+                self._replay(stream)
+            finally:
+                self._generator.close_stream(stream)
+            self._generator.wait_until_resumed()
+
+    def _replay(self, stream: Stream) -> None:
+        generator, player, tasks = self._generator, self._generator.player, type(self).tasks
+        late = 0
+        while True:
+            recorded = player.take()
+            due = stream.origin + recorded.instant
+            delay = due - time.monotonic()
+            late = 0 if delay > 0 else late + 1
+            try:
+                if delay > 0:
+                    gevent.sleep(delay)
+                elif late % LATE_SPAWNS == 0:
+                    gevent.sleep(0)
+            except GreenletExit:
+                player.put_back(recorded)
+                raise
+            if not generator.scheduling:
+                return
+            if player.claim(recorded):
+                generator.fire(stream, due, self._run, self._pick(stream, tasks))
 
 
 class ClosedUser(ArrivalUser):

@@ -16,6 +16,8 @@ NAMES = {
     "locustfiles/demo.py",
     "locustfiles/normal.py",
     "locustfiles/poisson.py",
+    "locustfiles/profile.py",
+    "locustfiles/replay.py",
     "stack.yml",
     "stack.mongo-port.yml",
 }

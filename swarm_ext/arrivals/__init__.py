@@ -7,6 +7,8 @@ Normal(mu=0.2 s, sigma=0.1 s)
 >>> gaps = Poisson(rate=20).gaps(stream_rng(seed=1, stream=0))
 >>> [round(next(gaps), 4) for _ in range(3)]
 [0.0802, 0.0199, 0.0053]
+>>> VaryingPoisson(parse_profile("10@60s,10..50@2m")).rate_at(120)
+30.0
 """
 
 from __future__ import annotations
@@ -17,15 +19,29 @@ import random
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from swarm_ext.arrivals.process import ArrivalProcess, not_negative, positive
+from swarm_ext.arrivals.process import ArrivalProcess, PointProcess, not_negative, positive
+from swarm_ext.arrivals.profile_text import parse_profile
+from swarm_ext.arrivals.rate_profile import RateProfile
+from swarm_ext.arrivals.thinning import VaryingPoisson
 from swarm_ext.arrivals.truncated_normal import TruncatedNormal
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["ArrivalProcess", "Constant", "Normal", "Poisson", "schedule_hash", "stream_rng"]
+__all__ = [
+    "ArrivalProcess",
+    "Constant",
+    "Normal",
+    "PointProcess",
+    "Poisson",
+    "RateProfile",
+    "VaryingPoisson",
+    "parse_profile",
+    "schedule_hash",
+    "stream_rng",
+]
 
-_HASHED_GAPS = 1000
+_HASHED_ARRIVALS = 1000
 _RATE_REMEDY = "give the arrivals per second of one stream, such as 20"
 
 
@@ -214,13 +230,13 @@ def stream_rng(seed: int, stream: int) -> random.Random:
     return random.Random(int.from_bytes(digest, "big"))
 
 
-def schedule_hash(process: ArrivalProcess, seed: int) -> str:
-    """Return the SHA-256 digest, in hex, of a process and of the first 1,000 gaps of stream 0 under a seed.
+def schedule_hash(process: PointProcess, seed: int) -> str:
+    """Return the SHA-256 digest, in hex, of a process and of the first 1,000 instants of stream 0 under a seed.
 
-    Two runs with the same digest were asked for the same arrivals. Gaps count to nine significant digits, since the last
+    Two runs with the same digest were asked for the same arrivals. Instants count to nine significant digits, since the last
     bits of a logarithm differ between machines.
     """
     digest = hashlib.sha256(repr(process).encode())
-    for gap in islice(process.gaps(stream_rng(seed, 0)), _HASHED_GAPS):
-        digest.update(f" {gap:.9g}".encode())
+    for instant in islice(process.instants(stream_rng(seed, 0), 0.0), _HASHED_ARRIVALS):
+        digest.update(f" {instant:.9g}".encode())
     return digest.hexdigest()

@@ -2,7 +2,7 @@
 
 By the time-rescaling theorem (Brown et al., Neural Computation 14, 2002, section 2) the cumulative hazards of the gaps of
 a stream are the gaps of a Poisson process of rate one, whatever the asked process, if the arrivals are as asked. So the
-hazards of all streams, laid end to end, make one such process. Its count is Poisson with the total hazard for its
+hazards of all streams, laid end to end, make one such process; also where rates vary with time. Its count is Poisson with the total hazard for its
 mean (`rate_test`), and its gaps h are exponential, so 1 - exp(-h) is uniform (`kolmogorov_smirnov`).
 
 The last interval of a stream is censored: its arrival never came. Left out, it would bias the rest towards short gaps
@@ -21,7 +21,7 @@ from swarm_ext.model import ArrivalCheck
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from swarm_ext.arrivals.process import ArrivalProcess
+    from swarm_ext.arrivals.process import PointProcess
 
 _BINS = 1000
 
@@ -39,13 +39,16 @@ class ArrivalChecker:
     Where the gaps have no density (`Constant`, closed-loop load) arrivals are counted and nothing else.
     """
 
-    def __init__(self, process: ArrivalProcess | None) -> None:
+    def __init__(self, process: PointProcess | None) -> None:
         self._process = process if process is not None and process.has_density else None
         self._tally = _Tally()
 
-    def stream(self) -> StreamCheck:
-        """Begin a stream: its first gap is counted from now and follows the residual law, its later ones the law itself."""
-        return StreamCheck(self._process, self._tally)
+    def stream(self, begin_seconds: float = 0.0) -> StreamCheck:
+        """Begin a stream, so long after the run's beginning: its first gap is counted from now.
+
+        That one follows the residual law where there is one, later ones the law itself.
+        """
+        return StreamCheck(self._process, self._tally, begin_seconds)
 
     def snapshot(self) -> ArrivalCheck:
         """Return the check so far. It is exact when every stream has ended.
@@ -78,11 +81,12 @@ class _Tally:
 class StreamCheck:
     """One stream of an `ArrivalChecker`: told of every arrival, in order, and then of the end."""
 
-    __slots__ = ("_first", "_process", "_tally")
+    __slots__ = ("_first", "_last", "_process", "_tally")
 
-    def __init__(self, process: ArrivalProcess | None, tally: _Tally) -> None:
+    def __init__(self, process: PointProcess | None, tally: _Tally, begin_seconds: float) -> None:
         self._process = process
         self._tally = tally
+        self._last = begin_seconds
         self._first: float | None = None
 
     def arrival(self, gap_seconds: float) -> None:
@@ -92,12 +96,14 @@ class StreamCheck:
         process = self._process
         if process is None:
             return
+        now = self._last + gap_seconds
         if self._first is None:
-            self._first = hazard = process.residual_hazard(gap_seconds)
+            self._first = hazard = process.first_hazard_between(self._last, now)
         else:
-            hazard = process.hazard(gap_seconds)
+            hazard = process.hazard_between(self._last, now)
             tally.put(hazard)
         tally.expected += hazard
+        self._last = now
 
     def end(self, elapsed_seconds: float) -> None:
         """Tell that the stream has ended, so many seconds after its last arrival (its beginning, if it had none).
@@ -108,11 +114,12 @@ class StreamCheck:
         if process is None:
             return
         self._process = None
+        now = self._last + elapsed_seconds
         if self._first is None:
-            censored = process.residual_hazard(elapsed_seconds)
+            censored = process.first_hazard_between(self._last, now)
             tally.carried += censored
         else:
-            censored = process.hazard(elapsed_seconds)
+            censored = process.hazard_between(self._last, now)
             tally.put(tally.carried + self._first)
             tally.carried = censored
         tally.expected += censored

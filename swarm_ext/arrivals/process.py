@@ -1,6 +1,6 @@
-"""What an arrival process is: the law of the gaps between the arrivals of one stream. Pure mathematics.
+"""What an arrival process is: when the arrivals of one stream are due. Pure mathematics.
 
-A process is told by its cumulative hazards, H(x) = -ln P(gap > x), rather than by its distribution function: they stay
+The generator asks a `PointProcess`; most are an `ArrivalProcess`, whose gaps all have one law. That one is told by its cumulative hazards, H(x) = -ln P(gap > x), rather than by its distribution function: they stay
 accurate far into the tail, where 1 - F(x) has long been rounded to nothing, and they are what time rescaling needs.
 """
 
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import sys
 from abc import ABC, abstractmethod
+from itertools import accumulate, islice
 from numbers import Real
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,11 +18,58 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
 
-class ArrivalProcess(ABC):
+class PointProcess(ABC):
+    """When the arrivals of a stream are due, in seconds since the run began, whenever in it the stream begins.
+
+    A process is immutable, and equal to another of its class with the same `repr`.
+    """
+
+    __slots__ = ()
+
+    kind: ClassVar[str] = "custom"
+    """`poisson`, `normal`, `constant`, `profile` or `custom`: how records name the process."""
+
+    @abstractmethod
+    def __repr__(self) -> str:
+        """Name the law and every parameter, without loss and with its unit: it is the identity of the process."""
+
+    @property
+    def ends_at(self) -> float:
+        """From how many seconds after the run's beginning on no arrival is due; math.inf: there is no end."""
+        return math.inf
+
+    @property
+    def has_density(self) -> bool:
+        """Whether gaps vary at all: only then are their hazards, seen together, a Poisson process of rate one."""
+        return True
+
+    @abstractmethod
+    def rate_at(self, second: float) -> float:
+        """Return the arrival rate [1/s] at an instant of the run, over all that may have happened before it."""
+
+    @abstractmethod
+    def instants(self, rng: random.Random, begin: float) -> Iterator[float]:
+        """Yield the instants of a stream that begins at `begin`, in order, drawn with `rng`, in constant memory."""
+
+    @abstractmethod
+    def hazard_between(self, last: float, now: float) -> float:
+        """Return the cumulative hazard at `now` of the gap that began with the arrival at `last`."""
+
+    @abstractmethod
+    def first_hazard_between(self, begin: float, now: float) -> float:
+        """Return the same of a stream's first gap, which began with the stream and not with an arrival."""
+
+    def __eq__(self, other: object) -> bool:
+        return type(self) is type(other) and repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash((type(self), repr(self)))
+
+
+class ArrivalProcess(PointProcess):
     """A stationary renewal process: independent gaps in seconds, all of one law, seen from an arbitrary instant on.
 
-    A process is immutable, and equal to another of its class with the same `repr`. A law of one's own gives its `repr`,
-    `mean`, `std` and its two hazards; everything else follows from them:
+    A law of one's own gives its `repr`, `mean`, `std` and its two hazards; everything else follows from them:
 
         class Erlang2(ArrivalProcess):  # the sum of two exponential stages of mean `stage` seconds
             def __init__(self, stage):
@@ -49,13 +97,6 @@ class ArrivalProcess(ABC):
 
     __slots__ = ()
 
-    kind: ClassVar[str] = "custom"
-    """`poisson`, `normal`, `constant` or `custom`: how records name the process."""
-
-    @abstractmethod
-    def __repr__(self) -> str:
-        """Name the law and every parameter, without loss and with its unit: it is the identity of the process."""
-
     @property
     @abstractmethod
     def mean(self) -> float:
@@ -82,10 +123,21 @@ class ArrivalProcess(ABC):
         """Arrivals per second."""
         return 1 / self.mean
 
-    @property
-    def has_density(self) -> bool:
-        """Whether gaps vary at all: only then are their hazards, seen together, a Poisson process of rate one."""
-        return True
+    def rate_at(self, second: float) -> float:  # noqa: ARG002 - the same at any time
+        """Return the arrivals per second."""
+        return self.rate
+
+    def instants(self, rng: random.Random, begin: float) -> Iterator[float]:
+        """Yield the instants of a stream that begins at `begin`: each a gap after the one before."""
+        return islice(accumulate(self.gaps(rng), initial=begin), 1, None)
+
+    def hazard_between(self, last: float, now: float) -> float:
+        """Return the cumulative hazard of the gap between two instants."""
+        return self.hazard(now - last)
+
+    def first_hazard_between(self, begin: float, now: float) -> float:
+        """Return the cumulative hazard of the wait from a stream's beginning."""
+        return self.residual_hazard(now - begin)
 
     def cdf(self, gap: float) -> float:
         """Return the probability that a gap is no longer than `gap` seconds."""
@@ -112,12 +164,6 @@ class ArrivalProcess(ABC):
         draw = self.draw
         while True:
             yield draw(rng)
-
-    def __eq__(self, other: object) -> bool:
-        return type(self) is type(other) and repr(self) == repr(other)
-
-    def __hash__(self) -> int:
-        return hash((type(self), repr(self)))
 
 
 def invert(hazard: Callable[[float], float], target: float, scale: float) -> float:

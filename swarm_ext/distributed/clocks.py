@@ -29,6 +29,15 @@ class WorkerClocks:
         clock = self._clocks.setdefault(worker, ClockOffset())
         clock.observe(newest=stamped, received=received, oldest_new=None, asked_before=None)
 
+    def exchange(self, worker: str, *, asked: float, stamped: float, received: float) -> None:
+        """Take what a worker's clock said when we asked it; `asked` and `received` are what ours said before and after.
+
+        Whatever the ways there and back took, the offset is between the two differences (Cristian, Probabilistic Clock
+        Synchronization, Distributed Computing 3, 1989).
+        """
+        clock = self._clocks.setdefault(worker, ClockOffset())
+        clock.observe(newest=stamped, received=received, oldest_new=stamped, asked_before=asked)
+
     def offsets(self) -> dict[str, float]:
         """Return by how many seconds each worker's clock is ahead of ours."""
         offsets = {worker: clock.seconds for worker, clock in self._clocks.items()}

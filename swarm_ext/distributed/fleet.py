@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +13,8 @@ from locust.runners import STATE_MISSING
 
 from swarm_ext.arrivals.check import merge
 from swarm_ext.distributed import wire
-from swarm_ext.distributed.clocks import WorkerClocks
+from swarm_ext.distributed.clock_desk import ClockDesk
+from swarm_ext.distributed.replay_desk import UNREPORTED_SECONDS, ReplayDesk
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Ledger
 from swarm_ext.settings import options_of
@@ -24,8 +26,8 @@ if TYPE_CHECKING:
     from locust.rpc import Message
     from locust.runners import MasterRunner
 
+    from swarm_ext.asked import Asked
     from swarm_ext.load import LoadCounts, LoadMerger
-    from swarm_ext.settings import Settings
 
 logger = logging.getLogger(__name__)
 
@@ -55,7 +57,10 @@ class Fleet:
         self._finals: dict[str, ArrivalCheck] = {}
         self._members: set[str] = set()
         self._lost_at: dict[str, float] = {}
-        self._clocks = WorkerClocks()
+        self._uncertain: dict[str, float] = {}
+        self._rates: dict[str, float] = {}
+        self._replay: ReplayDesk | None = None
+        self._desk = ClockDesk(self._send)
         self._begun = time.monotonic()
         self._epoch = time.time() - self._begun
         self._troubles: list[str] = []
@@ -65,6 +70,7 @@ class Fleet:
             (wire.HELLO, self._on_hello),
             (wire.LOAD, self._on_load),
             (wire.LEASE, self._on_lease),
+            (wire.CLOCK_REPLY, self._on_clock_reply),
             (wire.FINAL, self._on_final),
             (wire.STOP_TEST, self._on_stop_test),
         ):
@@ -87,6 +93,10 @@ class Fleet:
         self._known.add(msg.node_id)
         self._heard.set()
         self._runner.send_message(wire.WELCOME, client_id=msg.node_id)
+        self._desk.ask(msg.node_id)
+
+    def _on_clock_reply(self, msg: Message, **_: Any) -> None:
+        self._desk.reply(msg.node_id, wire.decode(msg.data, wire.ClockReply))
 
     def _on_worker_connect(self, client_id: str, **_: Any) -> None:
         """Tell a worker that joins during a run which streams are its own, before Locust gives it users."""
@@ -106,29 +116,37 @@ class Fleet:
 
     # a run
 
-    def begin(self, run_id: str, seed: int, chosen: Settings, merger: LoadMerger) -> None:
+    def begin(self, run_id: str, seed: int, asked: Asked, merger: LoadMerger) -> float:
         """Begin a run: wait until every connected worker has said who it is, then number the streams."""
         self._troubles = []
-        self._lost_at = {}
-        self._clocks = WorkerClocks()
-        self._begun = time.monotonic()
-        self._epoch = time.time() - self._begun
+        self._lost_at, self._uncertain, self._rates = {}, {}, {}
         strangers = self._wait_for_hellos()
         for stranger in strangers:
             self._trouble(f"worker {stranger} does not answer swarm_ext: its load is not counted")
         workers = sorted(self.names())
         self._members = set(workers)
+        self._begun = time.monotonic()
+        self._epoch = time.time() - self._begun
+        self._desk.begin(self._epoch)
+        for worker in workers:
+            self._desk.ask(worker)
         self._finals = {}
         self._told_exhausted = False
         self._merger = merger
-        self._ledger = None if chosen.iter is None else Ledger(chosen.iter)
+        limit = asked.chosen.iter if asked.trace is None else None  # of a trace there are only so many anyway
+        self._ledger = None if limit is None else Ledger(limit)
+        self._replay = (
+            None if asked.trace is None else ReplayDesk(asked.trace, run_id, self._begun, self._send)
+        )
         self._assignment = wire.Assignment(
             id=run_id,
             seed=seed,
-            limited=chosen.iter is not None,
+            begun=self._begun,
+            limited=limit is not None,
             streams={worker: (index, len(workers)) for index, worker in enumerate(workers)},
         )
         self._publish()
+        return self._begun
 
     def _wait_for_hellos(self) -> set[str]:
         deadline = time.monotonic() + HELLO_SECONDS
@@ -143,19 +161,31 @@ class Fleet:
 
     def poll(self) -> None:
         """Notice workers that are gone, deal what they had and did not use to the others, and notice who is back."""
+        if self._assignment is None:
+            return
         alive = set(self.names())
         self._members |= alive
         for worker in alive & set(self._lost_at):
             self._find(worker)
         for worker in self._members - alive - set(self._finals):
             self._lose(worker)
-        if self._ledger is not None and self._ledger.left < 0 and self._assignment is not None:
+        if self._ledger is not None and self._ledger.left < 0:
             for worker in alive:
-                self._send(wire.RECALL, wire.Recall(run_id=self._assignment.id), worker)
+                self._recall(worker)
+        self._desk.ask_again(alive)
+        if self._replay is not None:
+            self._replay.deal(alive - set(self._lost_at))
+
+    def _recall(self, worker: str) -> None:
+        if self._assignment is not None:
+            self._send(wire.RECALL, wire.Recall(run_id=self._assignment.id), worker)
 
     def _lose(self, worker: str) -> None:
         if worker not in self._lost_at:
             self._lost_at[worker] = time.monotonic()
+            self._uncertain[worker] = self._rates.get(worker, 0.0) * UNREPORTED_SECONDS
+            if self._replay is not None:
+                self._uncertain[worker] = self._replay.lose(worker)
             logger.warning("%s", self._loss(worker))
         if self._ledger is not None and self._merger is not None:
             self._ledger.lose(worker, self._merger.offered(worker))
@@ -163,7 +193,11 @@ class Fleet:
 
     def _loss(self, worker: str) -> str:
         seconds = self._lost_at[worker] - self._begun
-        return f"worker {worker} was lost {seconds:.0f} s into the run: its arrivals of the last second are uncertain"
+        again = "" if self._ledger is None and self._replay is None else ", and made again"
+        return (
+            f"worker {worker} was lost {seconds:.0f} s into the run: its arrivals of the last second before that are"
+            f" uncertain (about {math.ceil(self._uncertain[worker])}): not counted{again}"
+        )
 
     def _find(self, worker: str) -> None:
         lost = self._lost_at.pop(worker)
@@ -174,28 +208,36 @@ class Fleet:
         if self._ledger is not None:
             self._ledger.find(worker)
             self._grant(worker, 0)
+        if self._replay is not None:
+            self._recall(worker)  # what it has still was dealt to others
 
     @property
     def spent(self) -> bool:
         """Whether all arrivals that the run may make were offered."""
+        if self._replay is not None:
+            return self._replay.done
         if self._ledger is None or self._merger is None:
             return False
         return self._merger.offered() >= self._ledger.limit
 
     def clock_offsets(self) -> dict[str, float]:
         """Return by how many seconds each worker's clock is ahead of ours, in this run or the last."""
-        return self._clocks.offsets()
+        return self._desk.run_clocks.offsets()
 
     def _on_load(self, msg: Message, **_: Any) -> None:
         report = wire.decode(msg.data, wire.LoadReport)
         if self._is_current(report.run_id):
             self._count(msg.node_id, report.now, report.counts)
+            if self._replay is not None:
+                self._replay.report(msg.node_id, report)
 
     def _count(self, worker: str, its_now: float, counts: list[LoadCounts]) -> None:
         """Take what a worker counted, and what its clock said when it told so."""
-        self._clocks.observe(worker, stamped=its_now, received=self._epoch + time.monotonic())
+        clocks = self._desk.run_clocks
+        clocks.observe(worker, stamped=its_now, received=self._epoch + time.monotonic())
         if counts and self._merger is not None:
-            self._merger.add(worker, counts, seconds_ahead=self._clocks.seconds_ahead(worker))
+            self._rates[worker] = max(count.offered for count in counts)
+            self._merger.add(worker, counts, seconds_ahead=clocks.seconds_ahead(worker))
 
     def _on_lease(self, msg: Message, **_: Any) -> None:
         request = wire.decode(msg.data, wire.LeaseRequest)
@@ -263,6 +305,8 @@ class Fleet:
         final = wire.decode(msg.data, wire.Final)
         if self._is_current(final.run_id):
             self._count(msg.node_id, final.now, final.counts)
+            if self._replay is not None:
+                self._replay.final(msg.node_id, final)
             if msg.node_id in self._lost_at:
                 self._find(msg.node_id)
             self._finals[msg.node_id] = final.arrival_check
@@ -278,7 +322,8 @@ class Fleet:
 
     def troubles(self) -> list[str]:
         """Return what went wrong among the workers."""
-        return [*self._troubles, *(self._loss(worker) for worker in sorted(self._lost_at))]
+        replay = [] if self._replay is None else self._replay.troubles()
+        return [*self._troubles, *(self._loss(worker) for worker in sorted(self._lost_at)), *replay]
 
     def _trouble(self, line: str) -> None:
         logger.warning("%s", line)

@@ -26,6 +26,8 @@ RUN_KEY = "swarm_ext_run"
 HELLO, WELCOME, REFUSED = "swarm_ext.hello", "swarm_ext.welcome", "swarm_ext.refused"
 LOAD, FINAL = "swarm_ext.load", "swarm_ext.final"
 LEASE, GRANT, RECALL = "swarm_ext.lease", "swarm_ext.grant", "swarm_ext.recall"
+PORTION = "swarm_ext.portion"
+CLOCK, CLOCK_REPLY = "swarm_ext.clock", "swarm_ext.clock_reply"
 DRAIN, STOP_TEST = "swarm_ext.drain", "swarm_ext.stop_test"
 
 
@@ -44,20 +46,30 @@ class Refusal(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Assignment(msgspec.Struct, kw_only=True):
-    """Master to every worker, with the options: the run. `streams` gives each worker its first stream and its stride."""
+    """Master to every worker, with the options: the run. `streams` gives each worker its first stream and its stride.
+
+    `begun` is when the run began, in seconds of the master's monotonic clock.
+    """
 
     id: str
     seed: int
+    begun: float
     limited: bool
     streams: dict[str, tuple[int, int]]
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
-    """Worker to master, twice a second: the seconds that are over, and what its clock says (seconds since the epoch)."""
+    """Worker to master, twice a second: the seconds that are over, and what its clock says (seconds since the epoch).
+
+    Also how many streams it has, and which recorded arrivals it has fired or given back since it last told.
+    """
 
     run_id: str
     now: float
     counts: list[LoadCounts]
+    streams: int = 0
+    fired: list[int] = []
+    returned: list[int] = []
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -76,6 +88,32 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
     exhausted: bool
 
 
+class Portion(msgspec.Struct, frozen=True, kw_only=True):
+    """Master to worker: fire these recorded arrivals, so many seconds after the run's beginning."""
+
+    run_id: str
+    numbers: list[int]
+    instants: list[float]
+
+
+class ClockQuestion(msgspec.Struct, frozen=True, kw_only=True):
+    """Master to worker: what do your clocks say? `asked` is the master's monotonic clock.
+
+    `ahead` is by how much the worker's own monotonic clock is ahead of that one, as far as it is known.
+    """
+
+    asked: float
+    ahead: float | None
+
+
+class ClockReply(msgspec.Struct, frozen=True, kw_only=True):
+    """Worker to master, at once: what its monotonic clock says, and what the one says by which it counts."""
+
+    asked: float
+    monotonic: float
+    now: float
+
+
 class Recall(msgspec.Struct, frozen=True, kw_only=True):
     """Master to every worker: too many were dealt, give back what you have."""
 
@@ -90,11 +128,12 @@ class Drain(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Final(msgspec.Struct, frozen=True, kw_only=True):
-    """Worker to master, after draining: the rest of the seconds, its clock, and what the gaps say."""
+    """Worker to master, after draining: the rest of the seconds, its clock, what it fired, and what the gaps say."""
 
     run_id: str
     now: float
     counts: list[LoadCounts]
+    fired: list[int] = []
     arrival_check: ArrivalCheck
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -16,6 +17,7 @@ from swarm_ext.distributed import wire
 from swarm_ext.errors import UserError
 from swarm_ext.generator import RunInfo
 from swarm_ext.quota import Lease
+from swarm_ext.replay_player import Recorded
 from swarm_ext.settings import options_of, settings
 
 if TYPE_CHECKING:
@@ -46,10 +48,14 @@ class Worker:
         self._final_sent = True
         self._draining = BoundedSemaphore()
         self._welcomed = Event()
+        self._begun: float | None = None
+        self._ahead: float | None = None
         runner.register_message(wire.WELCOME, self._on_welcome)
         runner.register_message(wire.REFUSED, self._on_refused)
         runner.register_message(wire.GRANT, self._on_grant)
         runner.register_message(wire.RECALL, self._on_recall)
+        runner.register_message(wire.PORTION, self._on_portion)
+        runner.register_message(wire.CLOCK, self._on_clock)
         runner.register_message(wire.DRAIN, self._on_drain, concurrent=True)
         generator.on_stop_test = self._on_stop_test
         generator.on_no_streams = self._give_back
@@ -86,6 +92,17 @@ class Worker:
         self._environment.process_exit_code = 1
         gevent.spawn(self._runner.quit)
 
+    def _on_clock(self, msg: Message, **_: Any) -> None:
+        question = wire.decode(msg.data, wire.ClockQuestion)
+        reply = wire.ClockReply(
+            asked=question.asked, monotonic=time.monotonic(), now=self._generator.recorder.now
+        )
+        self._send(wire.CLOCK_REPLY, reply)
+        if question.ahead is not None:
+            self._ahead = question.ahead
+            if self._begun is not None:
+                self._generator.begun_at(self._begun + self._ahead)
+
     # a run
 
     def _on_test_start(self, **_: Any) -> None:
@@ -109,8 +126,12 @@ class Worker:
         self._run_id = run.id
         self._final_sent = False
         lease = Lease(ask=self._ask) if run.limited else Lease()
+        self._begun = run.begun
         self._generator.begin(
-            RunInfo(id=run.id, seed=run.seed, first_stream=first, stride=stride), chosen, lease
+            RunInfo(id=run.id, seed=run.seed, first_stream=first, stride=stride),
+            chosen,
+            lease,
+            origin=None if self._ahead is None else run.begun + self._ahead,
         )
         if self._reporter is not None:
             self._reporter.kill(block=False)
@@ -120,8 +141,17 @@ class Worker:
         """Tell the master what came of the load; with nothing to tell, the clock alone, so that it knows our offset."""
         while True:
             self._generator.lease.keep()
+            self._generator.player.keep()
             recorder = self._generator.recorder
-            report = wire.LoadReport(run_id=self._run_id, counts=recorder.take_closed(), now=recorder.now)
+            fired, returned = self._generator.player.news()
+            report = wire.LoadReport(
+                run_id=self._run_id,
+                counts=recorder.take_closed(),
+                now=recorder.now,
+                streams=self._generator.streams,
+                fired=fired,
+                returned=returned,
+            )
             self._send(wire.LOAD, report)
             gevent.sleep(REPORT_SECONDS)
 
@@ -130,6 +160,7 @@ class Worker:
         self._send(wire.LEASE, wire.LeaseRequest(run_id=self._run_id, wanted=wanted, returned=returned))
 
     def _give_back(self) -> None:
+        self._generator.player.give_back()
         if self._generator.lease.give_back():
             self._ask(0)
 
@@ -145,6 +176,11 @@ class Worker:
             self._generator.stop_scheduling()
         else:
             self._generator.resume_scheduling()
+
+    def _on_portion(self, msg: Message, **_: Any) -> None:
+        portion = wire.decode(msg.data, wire.Portion)
+        if portion.run_id == self._run_id:
+            self._generator.player.put(map(Recorded, portion.instants, portion.numbers))
 
     def _on_recall(self, msg: Message, **_: Any) -> None:
         if wire.decode(msg.data, wire.Recall).run_id == self._run_id:
@@ -179,6 +215,7 @@ class Worker:
                 run_id=self._run_id,
                 now=self._generator.recorder.now,
                 counts=self._generator.recorder.take_all(),
+                fired=self._generator.player.news()[0],
                 arrival_check=self._generator.arrival_check(),
             )
             self._send(wire.FINAL, final)
