@@ -8,6 +8,7 @@ not closed, greenlet-local values) is there when the next one runs.
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -26,20 +27,29 @@ class Crew:
     def __init__(self) -> None:
         self._busy: set[_Worker] = set()
         self._idle: list[_Worker] = []
+        self._starting: deque[_Worker] = deque()
         self._soon = get_hub().loop.run_callback
         self._all_done = Event()
         self._all_done.set()
 
     def start(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run a function soon, after those that were started before it. It handles its exceptions itself."""
-        if self._idle:
-            worker = self._idle.pop()
-            worker.job = (function, arguments)
-            self._soon(worker.switch)
-        else:
-            worker = _Worker(self, (function, arguments))
-            worker.start()
+        worker = self._idle.pop() if self._idle else _Worker(self)
+        worker.job = (function, arguments)
         self._busy.add(worker)
+        self._starting.append(worker)
+        if len(self._starting) == 1:
+            self._soon(self._launch)
+
+    def _launch(self) -> None:
+        """Let those begin that have a job; in the hub, to which each returns when it first waits for something."""
+        starting = self._starting
+        try:
+            while starting:
+                starting.popleft().switch()
+        finally:
+            if starting:
+                self._soon(self._launch)
 
     def is_free(self, worker: _Worker) -> None:
         """Take a worker back that has done its job."""
@@ -68,6 +78,7 @@ class Crew:
         workers = [*self._busy, *self._idle]
         self._busy.clear()  # one that had not begun is not heard of again
         self._idle.clear()
+        self._starting.clear()
         self._all_done.set()
         for worker in workers:
             worker.dismissed = True
@@ -78,9 +89,9 @@ class Crew:
 class _Worker(Greenlet):  # type: ignore[misc] # gevent has no types
     """One greenlet of a crew."""
 
-    def __init__(self, crew: Crew, job: _Job) -> None:
+    def __init__(self, crew: Crew) -> None:
         super().__init__()
-        self.job: _Job | None = job
+        self.job: _Job | None = None
         self.dismissed = False
         self._crew = crew
 

@@ -22,6 +22,7 @@ import msgspec
 from gevent.event import Event
 from locust.exception import StopTest
 
+from swarm_ext import garbage
 from swarm_ext.arrivals import stream_rng
 from swarm_ext.arrivals.check import ArrivalChecker, merge
 from swarm_ext.client import header_of
@@ -183,6 +184,7 @@ class Generator:
         `origin` is when the run began, in this process's monotonic seconds; None: `begun_at` will tell.
         """
         self.drain(0)
+        garbage.set_aside()
         self._reset(info, chosen, lease)
         self._origin = None
         self._origin_known.clear()

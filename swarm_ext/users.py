@@ -49,6 +49,9 @@ logger = logging.getLogger(__name__)
 LATE_SPAWNS = 50
 """How many overdue arrivals a stream fires in a row before those in flight get their turn."""
 
+LET_OTHERS_SECONDS = 1e-6
+"""What such a stream sleeps: not 0, or the loop would go on without a look at what has arrived for those in flight."""
+
 SESSION_SETTINGS = {
     "network_timeout": "network_timeout",
     "connection_timeout": "connection_timeout",
@@ -142,7 +145,7 @@ class ArrivalUser(FastHttpUser):
             if delay > 0:
                 gevent.sleep(delay)
             elif late % LATE_SPAWNS == 0:
-                gevent.sleep(0)
+                gevent.sleep(LET_OTHERS_SECONDS)
             if not (
                 generator.scheduling and generator.lease.take(generator.open_rate) and generator.scheduling
             ):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import socket
 from typing import TYPE_CHECKING, Any
 
@@ -307,3 +308,45 @@ def test_a_name_is_looked_up_again_when_its_time_is_over_and_the_old_serves_unti
         gevent.sleep(0.05)
         client.get("/")
         assert reports.last["exception"] is None
+
+
+def test_a_visit_leaves_nothing_to_the_garbage_collector() -> None:
+    def be_one(path: str) -> None:
+        visitor = Shopper()
+        with visitors.one(visitor) as (visitor.client, _):
+            visitor.client.get(path)
+            with visitor.client.get(path, catch_response=True) as response:
+                response.failure("no")
+
+    class Shopper:
+        client: Any = None
+
+        def context(self) -> dict[str, Any]:
+            return {}
+
+    def script(peer: Peer) -> None:
+        while request := peer.request():
+            peer.send(ok() if b"/ok" in request else b"")
+            if b"/ok" not in request:
+                return
+
+    with HostileServer(script) as server:
+        for keep_alive in (False, True):
+            visitors = Visitors(server.url, keep_alive=keep_alive)
+            for path in ("/ok", "/closed"):
+                be_one(path)
+                gc.collect()
+                gc.set_debug(gc.DEBUG_SAVEALL)
+                try:
+                    gevent.spawn(be_one, path).get()
+                    gc.collect()
+                    left = [
+                        each
+                        for each in gc.garbage
+                        if type(each).__module__.startswith(("swarm_ext", "httptools"))
+                    ]
+                finally:
+                    gc.set_debug(0)
+                    gc.garbage.clear()
+                assert left == []
+            visitors.sessions.close()

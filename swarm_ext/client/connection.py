@@ -79,10 +79,10 @@ class Connection:
 
         Raise TimeIsUp if the server takes nothing for too long.
         """
-        view = memoryview(data)
-        while start < len(data):
+        size = len(data)
+        while start < size:
             try:
-                start += self._socket.send(view[start:])
+                start += self._socket.send(memoryview(data)[start:] if start else data)
             except BlockingIOError:
                 if self._wait_for(_READ | _WRITE, patience) & _READ:
                     break
@@ -119,6 +119,7 @@ class Connection:
             if self._watcher is not None:
                 self._watcher.close()
             self._socket.close()
+            self.reader.close()
 
     def reset(self) -> None:
         """Close it at once and for good: the system keeps nothing of it, in particular no local port for a minute."""

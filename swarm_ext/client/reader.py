@@ -56,6 +56,10 @@ class ResponseReader:
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
 
+    def close(self) -> None:
+        """Read no more. The parser and this refer to each other: left so, each pair is work for the garbage collector."""
+        del self._parser, self._feed
+
     def feed(self, data: bytes | memoryview, size: int) -> None:
         """Take `size` bytes that arrived; raise BadResponseError if they cannot be understood."""
         before = self.received

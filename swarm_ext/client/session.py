@@ -256,6 +256,9 @@ class Session:
 
 
 def _failed(request: Request, failure: RequestError, history: list[Response]) -> Response:
+    failure.__traceback__ = failure.__context__ = (
+        None  # they hold on to the whole visit, for the garbage collector
+    )
     response = Response(request)
     response.error = failure
     response.history = history
