@@ -232,6 +232,12 @@ def test_one_database_has_one_name_without_credentials(uri: str, target: str) ->
         ("mongodb://me:se/cret@db/runs", "is not a MongoDB URI"),
         ("mongodb://db/ru.ns", "is not a MongoDB URI (a database's name has no dots)"),
         ("mongodb://db/runs?serverSelectionTimeoutMS=soon", "is not a MongoDB URI"),
+        ("mongodb://me:/secret@db/runs", "is not a MongoDB URI"),
+        (
+            "mongodb://me:secret@db/runs?tls=true&tlsCAFile=/nowhere.pem",
+            "cannot be used: /nowhere.pem: No such file",
+        ),
+        ("mongodb://me:secret@db/runs?tls=true&tlsCAFile=/etc/passwd", "cannot be used: "),
     ],
 )
 def test_a_uri_that_cannot_be_is_refused_without_its_secret(uri: str, rule: str) -> None:

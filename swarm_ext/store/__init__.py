@@ -176,7 +176,7 @@ def scheme_of(uri: str) -> str:
     return scheme
 
 
-_PASSWORD = re.compile(r"^((?:[^:/]*:/{2,})?[^:/]*):(?!/).*@", re.DOTALL)
+_PASSWORD = re.compile(r"^((?>(?:[^:/]*:/+)?)[^:]*):.*@", re.DOTALL)
 _SECRET_PARAMETER = re.compile(
     r"([?&][^=&]*(?:password|passwd|token|secret|authMechanismProperties)[^=&]*=)[^&]*", re.IGNORECASE
 )

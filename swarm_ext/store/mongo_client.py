@@ -76,6 +76,10 @@ class MongoAddress:
         try:
             # the names behind an SRV record are the driver's business, and may be asked for again and again
             parsed = parse_uri(f"mongodb://{rest}", DEFAULT_PORT, validate=True, warn=False)
+        except OSError as error:  # of a file of certificates
+            raise UserError(
+                f"{masked(uri)} cannot be used: {error.filename}: {error.strerror}; correct the URI"
+            ) from None
         except (PyMongoError, ValueError) as error:
             # it would quote what it takes for a host, and that may be half a password
             raise UserError(_malformed(uri, "" if "@" in uri else f" ({error})")) from None

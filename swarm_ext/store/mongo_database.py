@@ -43,7 +43,7 @@ class MongoDatabase:
             self._client: MongoClient[dict[str, Any]] = address.client(
                 connections=connections, listeners=listeners
             )
-        except (PyMongoError, ValueError) as error:
+        except (PyMongoError, ValueError, OSError) as error:  # OSError: certificates that are none
             reason = address.explain(error) if isinstance(error, PyMongoError) else str(error)
             raise UserError(f"{address.shown} cannot be used: {reason}; correct the URI") from error
         concern = self._client.write_concern.document.get("wtimeout")
