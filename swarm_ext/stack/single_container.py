@@ -87,10 +87,9 @@ def start(engine: Engine, plan: ContainerPlan) -> Iterator[str]:
 def _pull(engine: Engine, image: str) -> None:
     from docker.errors import APIError  # noqa: PLC0415
 
-    repository, _, tag = image.rpartition(":") if ":" in image.rpartition("/")[2] else (image, "", "latest")
     try:
         # as a stream: one answer for a whole image would take longer than any single answer may
-        for event in engine.client.api.pull(repository, tag=tag, stream=True, decode=True):
+        for event in engine.client.api.pull(image, stream=True, decode=True):
             if "error" in event:
                 raise UserError(_not_pulled(image, event["error"]))
     except APIError as error:
