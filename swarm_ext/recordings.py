@@ -36,25 +36,28 @@ def read_rates(path: Path) -> RateProfile:
 
     Two rows of one time are a jump. The last row ends the profile. There may be 10,000 rows; more are refused.
     """
+    times = _Times()
+    points: list[tuple[float, float]] = []
     with _opened(path) as rows:
-        times = _Times()
-        points: list[tuple[float, float]] = []
-        for line, (when, rate) in rows.columns(TIME_NAMES, RATE_NAMES):
+        for when, rate in rows.columns(TIME_NAMES, RATE_NAMES):
             points.append((times.seconds(when), _rate(rate)))
             if len(points) > MOST_RATES:
-                raise ValueError(f"line {line} is one row too many: give at most {MOST_RATES} rows")
+                raise ValueError(f"one row too many: give at most {MOST_RATES}")
             if len(points) > 1 and points[-1][0] < points[-2][0]:
-                raise ValueError(f"line {line}: {when} is before the row above: sort the rows by time")
-        pieces: list[Piece] = [
-            Ramp(rate, next_rate, end - start)
-            for (start, rate), (end, next_rate) in pairwise(points)
-            if end > start
-        ]
-        if not pieces:
-            raise ValueError(
-                "it has no two rows of different times: give a time and a rate in each, such as 0,10 and 60,50"
-            )
+                raise ValueError(f"{when} is before the row above: sort the rows by time")
+    pieces: list[Piece] = [
+        Ramp(rate, next_rate, end - start)
+        for (start, rate), (end, next_rate) in pairwise(points)
+        if end > start
+    ]
+    if not pieces:
+        raise ValueError(
+            f"{str(path)!r} has no two rows of different times: give a time and a rate in each, such as 0,10 and 60,50"
+        )
+    try:
         return RateProfile(pieces)
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}: {error}") from None
 
 
 def read_trace(path: Path) -> Trace:
@@ -71,32 +74,33 @@ def read_trace(path: Path) -> Trace:
 
 @lru_cache(maxsize=1)
 def _read_trace(path: Path, _changed: int, _size: int) -> Trace:
+    times = _Times()
+    seconds = array("d")
     with _opened(path) as rows:
-        times = _Times()
-        seconds = array("d")
-        for line, (when,) in rows.columns(TIME_NAMES):
+        for (when,) in rows.columns(TIME_NAMES):
             if len(seconds) == MOST_ARRIVALS:
-                raise ValueError(f"line {line} is one arrival too many: give at most {MOST_ARRIVALS:,}")
+                raise ValueError(f"one arrival too many: give at most {MOST_ARRIVALS:,}")
             seconds.append(times.seconds(when))
-        if not seconds:
-            raise ValueError("it has no arrivals: give one in each row, a time in seconds or ISO 8601")
-        return Trace(seconds, name=path.name)
+    if not seconds:
+        raise ValueError(
+            f"{str(path)!r} has no arrivals: give one in each row, a time in seconds or ISO 8601"
+        )
+    return Trace(seconds, name=path.name)
 
 
 @contextmanager
 def _opened(path: Path) -> Iterator[_Rows]:
-    rows = None
+    rows = _Rows()
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            rows = _Rows(file)
+            rows.file = file
             yield rows
     except OSError as error:
         raise _unreadable(path, error) from None
     except UnicodeDecodeError:
         raise ValueError(f"{str(path)!r} is not text in UTF-8: give a CSV file") from None
     except (ValueError, csv.Error) as error:
-        where = "" if str(error).startswith(("line", "it")) or rows is None else f"line {rows.line}: "
-        raise ValueError(f"{str(path)!r}: {where}{error}") from None
+        raise ValueError(f"{str(path)!r}, line {rows.line}: {error}") from None
 
 
 def _unreadable(path: Path, error: OSError) -> ValueError:
@@ -108,17 +112,18 @@ def _unreadable(path: Path, error: OSError) -> ValueError:
 class _Rows:
     """The rows of a CSV file, read one by one; `line` is the number of the last one."""
 
-    def __init__(self, file: TextIO) -> None:
-        self._file = file
-        self.line = 0
+    file: TextIO
+    line = 0
 
-    def columns(self, *wanted: tuple[str, ...]) -> Iterator[tuple[int, list[str]]]:
-        """Yield the line's number and the wanted columns of each row; each is wanted by any of several names.
+    def columns(self, *wanted: tuple[str, ...]) -> Iterator[list[str]]:
+        """Yield the wanted columns of each row; each is wanted by any of several names.
 
         Without a line of names they are the first ones, in this order.
         """
         lines = self._lines()
-        first = next(lines, "")
+        first = next(lines, None)
+        if first is None:
+            return
         delimiter = next((mark for mark in ",;\t" if mark in first), ",")
         heads = next(csv.reader([first], delimiter=delimiter), [])
         places = list(range(len(wanted)))
@@ -127,20 +132,18 @@ class _Rows:
         elif len(heads) < len(wanted):
             raise ValueError(f"{first.strip()!r} has {len(heads)} of {len(wanted)} columns: {_names(wanted)}")
         else:
-            yield self.line, [heads[place] for place in places]
+            yield heads[: len(wanted)]
         for row in csv.reader(lines, delimiter=delimiter):
             if len(row) > max(places):
-                yield self.line, [row[place] for place in places]
+                yield [row[place] for place in places]
             elif row:
                 raise ValueError(f"{delimiter.join(row)!r} has {len(row)} columns, too few: {_names(wanted)}")
 
     def _lines(self) -> Iterator[str]:
-        while text := self._file.readline(LONGEST_LINE):
+        while text := self.file.readline(LONGEST_LINE):
             self.line += 1
             if len(text) == LONGEST_LINE and not text.endswith("\n"):
-                raise ValueError(
-                    f"it has more than {LONGEST_LINE} characters: give a CSV file, a row in each line"
-                )
+                raise ValueError(f"more than {LONGEST_LINE} characters: give a CSV file, a row in each line")
             if text.strip():
                 yield text
 
