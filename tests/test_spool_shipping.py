@@ -78,6 +78,13 @@ def stored(mongo: MongoServer, run_id: str = RUN_ID) -> list[float | None]:
         return [sample.cpu_usage_seconds for sample in store.read(run_id, ContainerSample)]
 
 
+def stored_if_there(mongo: MongoServer) -> list[float | None]:
+    try:
+        return stored(mongo)
+    except UserError:  # there is no run in it yet
+        return []
+
+
 def numbers(first: int, after: int) -> list[float | None]:
     return [sample.cpu_usage_seconds for sample in samples(first, after)]
 
@@ -233,14 +240,18 @@ def test_after_a_new_connection_the_last_minute_is_sent_again(
 
 
 def test_a_server_that_comes_back_empty_gets_the_run_and_all_its_records_again(
-    store: SpooledStore, mongo: MongoServer, file: str
+    store: SpooledStore, mongo: MongoServer, file: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(
+        "swarm_ext.store.spool_shipper.SENT_AGAIN_SECONDS", 0
+    )  # so that this is not the reason
     store.write(samples(0, 100))
     until(lambda: not waits(file))
     mongo.kill()
     mongo.wipe()
     mongo.start()
     store.write(samples(100, 200))
+    until(lambda: stored_if_there(mongo) == numbers(0, 200))  # long before the end
     assert store.finish([RUN_ID], PATIENCE_SECONDS)
     assert stored(mongo) == numbers(0, 200)
     with closing(open_store(mongo.uri(), must_exist=True)) as server:
