@@ -78,13 +78,16 @@ def stored(store: SQLiteStore) -> list[float | None]:
     return [sample.cpu_usage_seconds for sample in store.read(RUN_ID, ContainerSample)]
 
 
-def test_what_is_asked_of_the_store_is_answered_between_two_batches(store: SQLiteStore) -> None:
+def test_what_is_asked_of_the_store_is_answered_between_two_batches(
+    store: SQLiteStore, capfd: pytest.CaptureFixture[str]
+) -> None:
     with writing(store) as writer:
         writer.put([a_container_sample()])
         assert writer.flush(PATIENCE_SECONDS)
         assert writer.ask(lambda asked: asked.counts(RUN_ID))["ContainerSample"] == 1
         with pytest.raises(UnknownRunError):
             writer.ask(lambda asked: asked.run("nobody"))
+        assert capfd.readouterr().err == ""
         writer.put([a_container_sample(1)])
         assert writer.flush(PATIENCE_SECONDS)
 

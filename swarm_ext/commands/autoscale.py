@@ -125,8 +125,10 @@ def autoscale(*, verbose: bool, **values: Any) -> None:
             on_node_samples=_not_kept,
         )
         troubles = _go_on(scaling, sampler, found)
-        outlet.end(ended(run, troubles))
-    logger.info("Ended: run %s is in %s", run.id, outlet.places)
+        run = outlet.end(ended(run, troubles))
+    logger.info("Ended: run %s, kept in %s", run.id, outlet.places)
+    for trouble in run.troubles:
+        logger.warning("trouble: %s, %d ×: %s", trouble.source, trouble.count, trouble.message)
 
 
 def _go_on(scaling: Scaling, sampler: Sampler, found: Sequence[str]) -> list[Trouble]:

@@ -135,7 +135,10 @@ class StoreWriter:
 
         Only the greenlet that asks waits; what is put in the meantime is written afterwards. Not to be called after `close`.
         """
-        answer: AnswerT = self._pool.apply(question, (self._store,))
+        answers, error = self._pool.apply(_ask, (question, self._store))
+        if error is not None:
+            raise error
+        answer: AnswerT = answers[0]
         return answer
 
     def close(self, timeout_seconds: float) -> bool:
@@ -277,6 +280,14 @@ def _store_all(store: RunStore, runs: Sequence[Run], records: Sequence[Record]) 
     except Exception as error:  # noqa: BLE001  # whatever it is, the load goes on
         outcome.failure = f"{store.uri} failed unexpectedly: {type(error).__name__}: {error}"
     return outcome
+
+
+def _ask(question: Callable[[RunStore], AnswerT], store: RunStore) -> tuple[list[AnswerT], Exception | None]:
+    """Return what a question gives, or what it raises: of whatever a native thread raises gevent prints a traceback."""
+    try:
+        return [question(store)], None
+    except Exception as error:  # noqa: BLE001  # it is raised again where it was asked
+        return [], error
 
 
 def _finish(store: RunStore, run_ids: Collection[str], timeout_seconds: float) -> bool:
