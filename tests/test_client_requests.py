@@ -179,6 +179,14 @@ def test_a_default_header_or_a_host_that_cannot_be_sent_is_refused_too(server: H
         pass
 
 
+def test_a_slash_at_the_end_of_the_host_is_not_doubled(server: HostileServer) -> None:
+    with visit(f"{server.url}/") as (client, _):
+        client.get("/x")
+    with visit(f"{server.url}/api/") as (client, _):
+        client.get("/x")
+    assert [request.split()[1] for request in server.requests] == [b"/x", b"/api/x"]
+
+
 def test_query_parameters_cannot_break_out_either(server: HostileServer, client: Session) -> None:
     client.get("/", params={"a\r\n": "b\r\nX: 1"})
     assert sent(server)[0] == "GET /?a%0D%0A=b%0D%0AX%3A+1 HTTP/1.1"
