@@ -5,6 +5,12 @@ objects, with a timer and a watcher started and stopped for each call, cost more
 
 Once a response has been waited for, the watcher for reading stays started as long as the connection lives, so that a
 kept connection costs no call to epoll per request. It also sees when the server closes a connection that lies idle.
+
+A connection ends by a reset (`SO_LINGER` of 0), when the last response is complete. Who closes first otherwise keeps the
+local port for a minute (TIME_WAIT), and there are 28,232 to one address and port. Measured towards a host in a network
+namespace, one core, as fast as it went: reset 4,400 connections/s at 102 µs of CPU time each; waiting for the server's
+FIN 3,600/s at 114 µs, and it needs a server that closes first; plain close 474/s at 1,622 µs, as the system searches for
+free ports. With resets 282,696 connections in 60 s had no error, and left no port taken.
 """
 
 from __future__ import annotations
