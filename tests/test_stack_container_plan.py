@@ -89,8 +89,9 @@ def test_the_command_line_asks_for_what_the_sdk_is_asked_for() -> None:
         "--publish": "0.0.0.0:8000:8080",
         "--cpus": f"{asked['nano_cpus'] / 1e9:g}",
         "--memory": str(asked["mem_limit"]),
-        "--volume": asked["volumes"][0],
+        "--volume": "/sys:/sys:ro",
     }
+    assert asked["volumes"] == {"/sys": {"bind": "/sys", "mode": "ro"}}
     assert asked["ports"] == {"8080/tcp": ("0.0.0.0", 8000)}
     assert asked["labels"] == {"swarm-ext.role": "app"}
     assert (asked["image"], asked["command"]) == ("shop:2", ["--number", "9 7"])

@@ -102,5 +102,6 @@ class ContainerPlan:
             "ports": {f"{self.port}/tcp": (self.published.address, self.published.port)},
             "nano_cpus": None if self.cpus is None else round(self.cpus * _NANO),
             "mem_limit": self.memory,
-            "volumes": [f"{source}:{target}:ro" for source, target in self.mounts],
+            # not as texts: the SDK takes the one that begins with `/:` for a Windows path, and asks for one more volume
+            "volumes": {source: {"bind": target, "mode": "ro"} for source, target in self.mounts},
         }

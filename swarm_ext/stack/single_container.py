@@ -73,7 +73,7 @@ def start(engine: Engine, plan: ContainerPlan) -> Iterator[str]:
     try:
         container.start()
     except APIError as error:
-        container.remove(force=True)
+        container.remove(force=True, v=True)
         words = said(error)
         taken = any(sign in words.lower() for sign in _PORT_SIGNS)
         remedy = (

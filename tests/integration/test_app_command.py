@@ -172,6 +172,7 @@ def test_cadvisor_measures_every_container_of_the_engine(at: Operator) -> None:
     measured = json.loads(asked(at, "http://127.0.0.1:70/api/v1.3/docker/"))
     names = {alias for container in measured.values() for alias in container["aliases"]}
     assert {APP, CADVISOR} <= names
+    assert not at.engine.docker("volume", "ls", "-q").strip()
     again = at.types("cadvisor", "start").out.splitlines()
     assert again == [f"{CADVISOR} runs already.", said.out.strip()]
     assert at.types("cadvisor", "start", "--port", "71", code=2).err == (
