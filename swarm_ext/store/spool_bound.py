@@ -64,7 +64,9 @@ class SpoolBound:
         """Return (number, run, collection, bytes) of the oldest acknowledged records, as many as are wanted."""
         found = self._connection.execute(
             "SELECT records.number, run, collection, length(records.document) FROM records"
-            " JOIN runs ON runs.number = run WHERE records.number <= acknowledged ORDER BY records.number LIMIT ?",
+            " JOIN runs ON runs.number = run WHERE records.number <= acknowledged"
+            # where nothing is acknowledged, nothing is looked through
+            " AND records.number <= (SELECT max(acknowledged) FROM runs) ORDER BY records.number LIMIT ?",
             (_LOOKED_AT,),
         )
         leaving = []
