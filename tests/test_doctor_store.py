@@ -62,12 +62,12 @@ def test_little_room_is_a_warning() -> None:
 
 
 def test_what_waits_in_the_spool_is_told_with_how_to_ship_it() -> None:
-    assert judge_spool("spool.db", {}).status == "ok"
-    finding = judge_spool("spool.db", {"a": 1200, "b": 34})
+    assert judge_spool("spool.db", {}, "mongodb://db/runs").status == "ok"
+    finding = judge_spool("spool.db", {"a": 1200, "b": 34}, "mongodb://db/runs")
     assert finding.status == "warning"
     assert finding.text.startswith("1,234 records of 2 runs wait in spool.db")
     assert finding.remedy is not None
-    assert "swarm-ext runs ship" in finding.remedy
+    assert "`swarm-ext runs ship --store mongodb://db/runs --spool spool.db`" in finding.remedy
 
 
 # what hangs

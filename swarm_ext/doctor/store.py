@@ -74,18 +74,18 @@ def examine_spool(uri: str, spool: str, limit_bytes: int) -> Finding:
 
     if not Path(spool).exists():
         return ok("spool", "nothing waits to be shipped: there is no spool yet")
-    target = MongoAddress.parse(uri).target
+    address = MongoAddress.parse(uri)
     with closing(Spool(spool, limit_bytes=limit_bytes, must_exist=True)) as opened:
-        waiting = {run.id: opened.waiting(run) for run in opened.runs(target) if run.waits}
-    return judge_spool(spool, waiting)
+        waiting = {run.id: opened.waiting(run) for run in opened.runs(address.target) if run.waits}
+    return judge_spool(spool, waiting, address.shown)
 
 
-def judge_spool(spool: str, waiting: Mapping[str, int]) -> Finding:
-    """Judge what waits: records by run."""
+def judge_spool(spool: str, waiting: Mapping[str, int], store: str) -> Finding:
+    """Judge what waits for `store`: records by run."""
     if not waiting:
         return ok("spool", f"nothing waits in {spool} to be shipped")
     return warning(
         "spool",
         f"{sum(waiting.values()):,} records of {len(waiting)} runs wait in {spool}: the store was away, or a run goes on",
-        "ship them, once the store is there: `swarm-ext runs ship`",
+        f"ship them, once the store is there: `swarm-ext runs ship --store {store} --spool {spool}`",
     )
