@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import time
 from pathlib import Path
@@ -32,7 +33,17 @@ DEFAULT_NAME = "swarm-ext"
 DEFAULT_TIMEOUT_SECONDS = 300.0
 _CADVISOR_PORT = 70
 
-_name_argument = click.argument("name", metavar="[NAME]", default=DEFAULT_NAME)
+
+def _stack_name(_context: click.Context, _parameter: click.Parameter, name: str) -> str:
+    """Return a name that the swarm takes; raise UserError before anything is made under another."""
+    if not re.fullmatch(r"[a-z0-9]([a-z0-9_-]*[a-z0-9])?", name):
+        raise UserError(
+            f"stack name {name!r}: give small letters, digits, - and _, with a letter or digit at both ends"
+        )
+    return name
+
+
+_name_argument = click.argument("name", metavar="[NAME]", default=DEFAULT_NAME, callback=_stack_name)
 _timeout_option = click.option(
     "--timeout",
     "seconds",

@@ -66,8 +66,20 @@ def remove_data(engine: Engine, name: str, secret: str, *, seconds: float) -> It
         yield "Removed no volume: there is none of this stack on this engine."
     for found in engine.client.secrets.list(filters={"name": secret}):
         if found.name == secret:
-            _remove(found, deadline)
-            yield f"Removed secret {secret}."
+            yield _without_secret(found, secret)
+
+
+def _without_secret(found: Any, name: str) -> str:
+    """Remove the secret unless a service of somebody else's uses it; return what became of it."""
+    from docker.errors import APIError, NotFound  # noqa: PLC0415 - who has no swarm needs no SDK
+
+    try:
+        found.remove()
+    except NotFound:
+        pass
+    except APIError as error:
+        return f"Kept secret {name}: {said(error)}"
+    return f"Removed secret {name}."
 
 
 def _removed(kind: str, things: Sequence[Any], deadline: float) -> Iterator[str]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from swarm_ext.store import RunStore
     from swarm_ext.without_load.record_file import RecordFile
 
-FLUSH_SECONDS = 15.0
-"""How long the end waits for the store."""
+FLUSH_SECONDS = 8.0
+"""How long the end waits for the store: less than the ten seconds after which `docker stop` kills."""
 
 logger = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.integration.bed import cache
-from tests.integration.bed.prerequisites import skip_or_fail
+from tests.integration.bed.prerequisites import lacking_go, skip_or_fail
 from tests.integration.bed.shell import run
 from tests.integration.ports import free_port
 
@@ -39,8 +39,9 @@ def _build(target: Path) -> None:
 
 def skip_without_go() -> None:
     """Skip the test at hand, or fail it where everything is required, if the server cannot be built here."""
-    if shutil.which("go") is None:
-        skip_or_fail("no Go on the PATH: install golang, 1.22 or newer")
+    lacking = lacking_go()
+    if lacking:
+        skip_or_fail(lacking)
 
 
 class MongoServer:

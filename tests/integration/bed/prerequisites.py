@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import subprocess
 
 import pytest
 
@@ -17,8 +19,10 @@ _TOOLS = {
     "nsenter": "util-linux",
     "unshare": "util-linux",
     "setpriv": "util-linux",
-    "go": "golang (1.22 or newer)",
 }
+
+_GO = (1, 24)
+"""The oldest Go that builds the MongoDB-protocol server; its go.mod says the same."""
 
 
 def missing() -> str:
@@ -27,7 +31,21 @@ def missing() -> str:
         return "network namespaces and Docker engines need root: run the tests as root"
     path = f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"
     lacking = {package for tool, package in _TOOLS.items() if shutil.which(tool, path=path) is None}
-    return f"apt-get install {' '.join(sorted(lacking))}" if lacking else ""
+    if lacking:
+        return f"apt-get install {' '.join(sorted(lacking))}"
+    return lacking_go()
+
+
+def lacking_go() -> str:
+    """Return, in words, that there is no Go that can build the programs of the bed; an empty text when there is one."""
+    remedy = f"Go {'.'.join(map(str, _GO))} or newer is needed on the PATH, to build what has no package here"
+    if shutil.which("go") is None:
+        return remedy
+    said = subprocess.run(["go", "env", "GOVERSION"], capture_output=True, text=True, check=False).stdout
+    found = re.match(r"go(\d+)\.(\d+)", said)
+    if found is None or (int(found[1]), int(found[2])) < _GO:
+        return f"{remedy}: this one is {said.strip() or 'unknown'}"
+    return ""
 
 
 def required() -> bool:
