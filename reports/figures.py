@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from reports import elasticity, load_figures, shares
 from reports.elasticity import Window
+from reports.replay_figures import ReplayFigures, replay_figures
 from reports.resample import GAP_SECONDS
 from swarm_ext.arrivals.check import kolmogorov_smirnov, rate_test
 
@@ -65,6 +66,7 @@ class Figures:
     slo: load_figures.SloFigures | None
     rate: load_figures.OfferedRate
     arrivals: Arrivals | None
+    replay: ReplayFigures | None
     service: str | None
     path: tuple[int, ...]
     acts: tuple[elasticity.Act, ...]
@@ -114,6 +116,7 @@ def figures(frames: RunFrames, slo: Slo | None) -> Figures:
         slo=load_figures.slo_figures(load, slo) if slo else None,
         rate=load_figures.offered_rate(load),
         arrivals=arrivals(run),
+        replay=replay_figures(run),
         service=service,
         path=_turning_points(_counts(states, done, window)),
         acts=done,
@@ -164,9 +167,9 @@ def _service(frames: RunFrames) -> str | None:
 
 
 def arrivals(run: Run) -> Arrivals | None:
-    """Return the check of the run's arrivals; None where the run has none."""
+    """Return the check of the run's arrivals; None where the run has none, or replays what was recorded."""
     check = run.arrival_check
-    if check is None:
+    if check is None or (run.arrival_process is not None and run.arrival_process.recorded is not None):
         return None
     return Arrivals(check.observed, check.expected, rate_test(check), kolmogorov_smirnov(check))
 

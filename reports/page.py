@@ -18,6 +18,7 @@ from reports.frames import read
 from reports.load_figures import LATE_SECONDS
 from reports.theme import PAPER, SCREEN
 from reports.verdict import verdict
+from swarm_ext.clock_words import clock_words
 from swarm_ext.errors import UserError
 from swarm_ext.slo import Slo
 
@@ -164,6 +165,7 @@ def _environment() -> jinja2.Environment:
         words.count,
         words.number,
         words.probability,
+        clock_words,
     ):
         environment.filters[function.__name__] = function
     return environment

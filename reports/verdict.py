@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from reports.figures import Figures
+    from reports.replay_figures import ReplayFigures
     from swarm_ext.model import Run
 
 Tone = Literal["good", "plain", "warning", "bad"]
@@ -127,7 +128,21 @@ def _generator(figures: Figures) -> Iterator[Finding]:
         )
 
 
+def _replay(replay: ReplayFigures) -> Finding:
+    recorded = plural(replay.recorded, "recorded arrival")
+    if not replay.complete:
+        text = f"The replay was cut short: {count(replay.due)} of {recorded} were due, and {count(replay.fired)} were fired."
+        return Finding("plain" if replay.accepted else "bad", text)
+    if replay.accepted:
+        return Finding("good", f"Of {recorded} each was fired once.")
+    return Finding(
+        "bad", f"Of {recorded} not each was fired once: {plural(replay.fired, 'arrival')} were fired."
+    )
+
+
 def _arrivals(run: Run, figures: Figures) -> Iterator[Finding]:
+    if figures.replay is not None:
+        yield _replay(figures.replay)
     checked = figures.arrivals
     if checked is None or not checked.applicable:
         return

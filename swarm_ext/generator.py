@@ -175,8 +175,8 @@ class Generator:
         self.scheduling = True
         self.lease = lease
         self.player = Player()
-        offset = time.time() - time.monotonic()
-        self.recorder = LoadRecorder(lambda: time.monotonic() + offset, self._gauges)
+        self._epoch = epoch = time.time() - time.monotonic()
+        self.recorder = LoadRecorder(lambda: time.monotonic() + epoch, self._gauges)
 
     def begin(self, info: RunInfo, chosen: Settings, lease: Lease, *, origin: float | None = None) -> None:
         """Begin a run: count from zero. What an earlier run left in flight is abandoned.
@@ -262,9 +262,10 @@ class Generator:
         if not self._streams:
             self.on_no_streams()
 
-    def _sum_rates(self) -> None:
+    def _sum_rates(self, now: float | None = None) -> None:
         """Sum the rates [1/s] when streams come and go, and every second: at each arrival it would cost too much."""
-        second = time.monotonic() - (self._begun if self._origin is None else self._origin)
+        now = time.monotonic() if now is None else now
+        second = now - (self._begun if self._origin is None else self._origin)
         self.open_rate = math.fsum(n * process.rate_at(second) for process, n in self._processes.items() if n)
 
     def fire(
@@ -341,8 +342,8 @@ class Generator:
             else ArrivalCheck(observed=self.recorder.offered, expected=None, uniforms=None)
         )
 
-    def _gauges(self) -> tuple[int, float | None]:
-        self._sum_rates()
+    def _gauges(self, at: float) -> tuple[int, float | None]:
+        self._sum_rates(at - self._epoch)
         runner = self.environment.runner
         return runner.user_count if runner is not None else len(self._streams), self.rate
 

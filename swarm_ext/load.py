@@ -53,10 +53,13 @@ class _Part(NamedTuple):
 class LoadRecorder:
     """Counts arrivals in the second in which each thing happened to them, by `clock` (seconds since the epoch).
 
-    `gauges` gives users and asked rate [1/s] at a second's end. Every method is called from one thread and never yields.
+    `gauges` gives users and asked rate [1/s] at a second's end, an instant of the clock. Every method is called from one
+    thread and never yields.
     """
 
-    def __init__(self, clock: Callable[[], float], gauges: Callable[[], tuple[int, float | None]]) -> None:
+    def __init__(
+        self, clock: Callable[[], float], gauges: Callable[[float], tuple[int, float | None]]
+    ) -> None:
         self._clock = clock
         self._gauges = gauges
         self._closed: list[LoadCounts] = []
@@ -130,7 +133,7 @@ class LoadRecorder:
 
     def _close(self) -> None:
         self._now.in_flight = self.in_flight
-        self._now.users, self._now.asked_rate = self._gauges()
+        self._now.users, self._now.asked_rate = self._gauges(min(self._clock(), self._now.second + 1))
 
 
 class LoadMerger:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from swarm_ext import histogram
 from swarm_ext.arrivals.check import rate_test
+from swarm_ext.clock_words import clock_words
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,6 +55,8 @@ def summary(run: Run, replicas: Sequence[tuple[float, int]] = ()) -> str:
         f"  response time  p50 {response[0]}, p95 {response[1]}, p99 {response[2]}",
         f"  schedule lag   {_lag(totals)}",
     ]
+    if run.worker_clocks:
+        lines.append(f"  clocks         {clock_words(run.worker_clocks)} of the master's")
     if replicas:
         lines.append("  replicas       " + ", ".join(f"{count} at {at:.0f} s" for at, count in replicas))
     lines += [f"  WARNING        {warning}" for warning in warnings(run, totals)]
@@ -79,6 +82,13 @@ def warnings(run: Run, totals: Totals) -> list[str]:
 
 def _rate(run: Run) -> str:
     check = run.arrival_check
+    if (
+        check is not None
+        and check.expected is not None
+        and run.arrival_process
+        and run.arrival_process.recorded
+    ):
+        return f"{check.observed} of {check.expected:.0f} recorded arrivals that were due until the end"
     if check is not None and check.expected:
         share, noise = check.observed / check.expected, rate_test(check)
         sigmas = "" if noise is None else f" ({noise:+.1f} σ of chance)"

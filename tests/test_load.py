@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def recorder(clock: Clock) -> LoadRecorder:
-    return LoadRecorder(clock, lambda: (3, 12.5))
+    return LoadRecorder(clock, lambda _at: (3, 12.5))
 
 
 def merger() -> LoadMerger:

@@ -13,7 +13,16 @@ from reports.figures import Figures, figures, rate_a_replica
 from reports.frames import RunFrames, read
 from reports.shares import ReplicaShare
 from reports.verdict import Verdict, verdict
-from swarm_ext.model import ArrivalCheck, ContainerSample, LoadSample, Record, Run, ScalingDecision, Totals
+from swarm_ext.model import (
+    ArrivalCheck,
+    ArrivalProcessRecord,
+    ContainerSample,
+    LoadSample,
+    Record,
+    Run,
+    ScalingDecision,
+    Totals,
+)
 from swarm_ext.slo import Slo
 from swarm_ext.store import Store, open_store
 from tests.synthetic_run import LIMIT_CORES, START, TARGET, SyntheticRun, synthetic_run
@@ -106,6 +115,33 @@ def test_load_without_a_law_of_chance_is_not_tested(store: Store) -> None:
     facts, result = judged(store, changed(synthetic_run(), arrival_check=constant))
     assert facts.arrivals is not None
     assert not facts.arrivals.applicable
+    assert "as asked" not in said(result)
+
+
+def replay(fired: int, due: int) -> dict[str, Any]:
+    process = ArrivalProcessRecord(
+        kind="replay", description="200 recorded arrivals of a.csv", rate=None, recorded=200
+    )
+    check = ArrivalCheck(observed=fired, expected=float(due), uniforms=None)
+    return {"arrival_process": process, "arrival_check": check}
+
+
+@pytest.mark.parametrize(
+    ("fired", "due", "tone", "words"),
+    [
+        (200, 200, "good", "Of 200 recorded arrivals each was fired once."),
+        (199, 200, "bad", "not each was fired once: 199 arrivals were fired"),
+        (203, 200, "bad", "not each was fired once: 203 arrivals were fired"),
+        (120, 121, "plain", "cut short: 121 of 200 recorded arrivals were due, and 120 were fired"),
+        (60, 121, "bad", "cut short: 121 of 200 recorded arrivals were due, and 60 were fired"),
+    ],
+)
+def test_a_replay_is_judged_by_counts_and_not_by_chance(
+    store: Store, fired: int, due: int, tone: str, words: str
+) -> None:
+    facts, result = judged(store, changed(synthetic_run(), **replay(fired, due)))
+    assert facts.arrivals is None
+    assert words in said(result, tone)
     assert "as asked" not in said(result)
 
 

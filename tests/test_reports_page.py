@@ -171,6 +171,24 @@ def test_closed_loop_load_has_a_page_without_rates(store: Store, tmp_path: Path)
     assert "Not applicable: closed loop" in html
 
 
+def test_a_replay_has_a_page_that_compares_counts_and_instants(store: Store, tmp_path: Path) -> None:
+    made = synthetic_run()
+    run = msgspec.structs.replace(
+        made.run,
+        arrival_process=ArrivalProcessRecord(
+            kind="replay", description="1,900 recorded arrivals of a.csv", rate=None, recorded=1900
+        ),
+        arrival_check=ArrivalCheck(observed=1900, expected=1900.0, uniforms=None),
+        workers=2,
+        worker_clocks={"one": -3.21, "two": 0.002},
+    )
+    html = page_of(store, SyntheticRun(run, made.records), tmp_path)
+    assert "each recorded arrival was fired once (1,900 recorded arrivals of a.csv)" in html
+    assert "99 % within" in html
+    assert "standard deviations (" not in html
+    assert "one 3.2 s behind, the rest within 2.0 ms of the master’s" in html
+
+
 def test_a_long_run_with_fifty_containers_stays_small(store: Store, tmp_path: Path) -> None:
     made = synthetic_run(
         warm_up=0,

@@ -46,6 +46,20 @@ def test_the_rate_is_what_was_observed_against_what_was_to_be_expected() -> None
     assert "125.0% of what was asked: 100 arrivals where 80.0 were to be expected" in text
 
 
+def test_a_replay_is_told_by_counts_and_no_chance_is_in_it() -> None:
+    process = ArrivalProcessRecord(kind="replay", description="120 recorded", rate=None, recorded=120)
+    check = ArrivalCheck(observed=97, expected=100.0, uniforms=None)
+    text = summary(run(arrival_process=process, arrival_check=check))
+    assert "rate           97 of 100 recorded arrivals that were due until the end" in text
+    assert "σ" not in text
+
+
+def test_the_workers_clocks_are_shown_where_there_are_workers() -> None:
+    text = summary(run(worker_clocks={"a": 5.02, "b": -0.0004}))
+    assert "clocks         a 5.0 s ahead, the rest within 0.4 ms of the master's" in text
+    assert "clocks" not in summary(run())
+
+
 def test_a_closed_loop_has_a_plain_rate_and_no_schedule() -> None:
     totals = Totals(offered=50, completed=50)
     text = summary(run(totals=totals, arrival_check=ArrivalCheck(observed=50, expected=None, uniforms=None)))

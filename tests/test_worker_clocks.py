@@ -20,6 +20,20 @@ def test_the_least_delayed_report_tells_the_offset(clocks: WorkerClocks) -> None
     assert (clocks.seconds_ahead("a"), clocks.seconds_ahead("b")) == (5, -10)
 
 
+def test_questions_and_answers_tell_the_offset_however_slow_the_way(clocks: WorkerClocks) -> None:
+    clocks.exchange("slow", asked=1000.0, stamped=1005.3, received=1000.6)
+    clocks.exchange("quick", asked=1000.0, stamped=1005.3, received=1000.61)
+    clocks.exchange("quick", asked=1001.0, stamped=1006.302, received=1001.004)
+    assert clocks.offsets()["slow"] == pytest.approx(5.0, abs=0.3), "between the bounds that the way allows"
+    assert clocks.offsets()["quick"] == pytest.approx(5.3, abs=0.004), "the quickest answer counts"
+
+
+def test_an_answer_betters_what_reports_say(clocks: WorkerClocks) -> None:
+    clocks.observe("a", stamped=1000.0, received=1000.9)
+    clocks.exchange("a", asked=1001.0, stamped=1001.02, received=1001.04)
+    assert clocks.offsets()["a"] == pytest.approx(0.0, abs=0.02)
+
+
 def test_a_worker_keeps_its_shift_whatever_later_reports_say(clocks: WorkerClocks) -> None:
     clocks.observe("a", stamped=1000.0, received=1000.6)
     assert clocks.seconds_ahead("a") == -1

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swarm_ext.model import ContainerSample, ScalingDecision, ServiceSample
-from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust, slow_server
-from tests.integration.ports import free_port
+from tests.integration.bench import LocustProcess, run_locust, slow_server
+from tests.integration.cluster import POISSON, Cluster, wait_for_arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -19,50 +19,11 @@ if TYPE_CHECKING:
 
     from tests.integration.bench import Ended, SlowServer
 
-POISSON = LOCUSTFILES / "poisson.py"
-
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[SlowServer]:
     with slow_server(tmp_path, 0.05) as running:
         yield running
-
-
-class Cluster:
-    """A master and workers that were started each by itself, as on many machines."""
-
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._port = str(free_port())
-        self._started: list[LocustProcess] = []
-
-    def master(self, *options: str) -> LocustProcess:
-        bind = ("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", self._port)
-        return self._start(POISSON, "--headless", "--only-summary", *bind, *options)
-
-    def worker(self, locustfile: Path = POISSON, environment: dict[str, str] | None = None) -> LocustProcess:
-        master = ("--master-host", "127.0.0.1", "--master-port", self._port)
-        return self._start(locustfile, "--worker", *master, environment=environment)
-
-    def worker_with_clock(self, seconds_ahead: float) -> LocustProcess:
-        """Start a worker on a machine, as it were, whose clock is set wrong."""
-        folder = self._folder / f"clock{seconds_ahead:+g}"
-        folder.mkdir()
-        (folder / "sitecustomize.py").write_text(
-            f"import time\nright = time.time\ntime.time = lambda: right() + {seconds_ahead}\n"
-        )
-        return self.worker(environment={"PYTHONPATH": str(folder)})
-
-    def _start(
-        self, locustfile: Path, *options: str, environment: dict[str, str] | None = None
-    ) -> LocustProcess:
-        self._started.append(LocustProcess(self._folder, locustfile, *options, environment=environment))
-        return self._started[-1]
-
-    def end(self) -> None:
-        for locust in self._started:
-            if locust.process.poll() is None:
-                locust.kill()
 
 
 @pytest.fixture
@@ -100,6 +61,21 @@ def test_a_worker_with_another_locustfile_is_refused_with_the_reason(
     assert refused.code == 1
     assert "locustfile differs from its master's" in refused.output
     assert "Traceback" not in refused.output
+    cluster.worker()
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert ended.totals().offered == 40
+
+
+def test_a_worker_with_another_version_is_refused_with_both_named(
+    server: SlowServer, cluster: Cluster
+) -> None:
+    master = cluster.master("-H", server.url, "--lamb", "20", "--iter", "40", "--expect-workers", "1")
+    older = cluster.worker_with("older", "import swarm_ext\nswarm_ext.__version__ = '0.0.9'\n").end()
+    assert older.code == 1
+    assert "this worker has swarm-ext 0.0.9, its master" in older.output
+    assert "install the same on both" in older.output
+    assert "Traceback" not in older.output
     cluster.worker()
     ended = master.end()
     assert ended.code == 0, ended.output
@@ -148,15 +124,13 @@ def test_after_a_worker_is_killed_the_others_make_up_for_it(server: SlowServer, 
     # what the lost worker made in its last unreported second is made again: uncertain, and said so
     assert totals.offered >= 500
     assert 500 <= len(server.arrivals()) <= 500 + 4 * 10 * 3
-    assert "was lost" in ended.output
+    assert re.search(
+        r"WARNING +load: worker \S+ was lost \d+ s into the run: its arrivals of the last second",
+        ended.output,
+    )
+    assert re.search(r"are uncertain \(about \d+\): not counted, and made again", ended.output)
     rates = [sample.asked_rate for sample in ended.load() if sample.asked_rate]
     assert rates[-2] == 40, "the rate is back"
-
-
-def wait_for_arrivals(server: SlowServer, count: int) -> None:
-    deadline = time.monotonic() + 60
-    while len(server.arrivals()) < count and time.monotonic() < deadline:
-        time.sleep(0.05)
 
 
 def run_with_a_pause(server: SlowServer, cluster: Cluster, *, after_arrivals: int) -> Ended:
@@ -221,8 +195,56 @@ def test_workers_with_wrong_clocks_are_counted_in_the_masters_seconds(
     assert steady.count(4) >= len(steady) - 1, (
         "both workers are in each second, but for one at which users were spawned"
     )
+    assert sorted(run.worker_clocks.values()) == [pytest.approx(-10, abs=0.5), pytest.approx(5, abs=0.5)]
+    assert re.search(r"clocks .*(5\.\d|4\.9) s ahead", ended.output)
+    assert re.search(r"clocks .*(10\.\d|9\.9) s behind", ended.output)
     assert re.search(r"is 5\.\d s ahead of ours|is 4\.9 s ahead of ours", ended.output)
     assert re.search(r"is (10\.\d|9\.9) s behind ours", ended.output)
+
+
+def test_a_worker_whose_master_is_gone_stops_when_its_lease_is_spent(
+    server: SlowServer, cluster: Cluster
+) -> None:
+    options = ("-u", "4", "-r", "50", "--lamb", "10", "--iter", "100000", "--expect-workers", "1")
+    master = cluster.master("-H", server.url, *options)
+    worker = cluster.worker()
+    wait_for_arrivals(server, 100)
+    master.process.send_signal(signal.SIGKILL)
+    master.process.wait(10)
+    made = len(server.arrivals())
+    # a lease is half a second's arrivals, and the next one is asked for at half: 30 at 40/s, and what chance adds
+    settled = quiet(server)
+    assert settled - made <= 80
+    assert worker.process.poll() is None, "it waits for its master, as Locust has it, for a minute"
+
+
+def quiet(server: SlowServer) -> int:
+    """Wait until no arrival has come for some seconds; return how many there were."""
+    deadline = time.monotonic() + 60
+    count, since = len(server.arrivals()), time.monotonic()
+    while time.monotonic() < deadline and time.monotonic() - since < 4:
+        time.sleep(0.1)
+        if len(server.arrivals()) != count:
+            count, since = len(server.arrivals()), time.monotonic()
+    assert time.monotonic() - since >= 4, "load is still offered"
+    return count
+
+
+@pytest.mark.slow
+def test_a_worker_without_a_limit_whose_master_is_gone_stops_when_locust_gives_it_up(
+    server: SlowServer, cluster: Cluster
+) -> None:
+    master = cluster.master("-H", server.url, "-u", "2", "-r", "50", "--lamb", "5", "--expect-workers", "1")
+    worker = cluster.worker()
+    wait_for_arrivals(server, 20)
+    master.process.send_signal(signal.SIGKILL)
+    master.process.wait(10)
+    ended = worker.end(120)
+    assert "Didn't get heartbeat from master" in ended.output
+    assert ended.children_left == []
+    count = len(server.arrivals())
+    time.sleep(1)
+    assert len(server.arrivals()) == count
 
 
 def test_a_worker_whose_master_does_not_know_the_plugin_says_so(tmp_path: Path, cluster: Cluster) -> None:
@@ -230,7 +252,7 @@ def test_a_worker_whose_master_does_not_know_the_plugin_says_so(tmp_path: Path, 
     plain.write_text(
         "from locust import HttpUser, task\nclass Plain(HttpUser):\n    @task\n    def t(self): pass\n"
     )
-    master = LocustProcess(tmp_path, plain, "--headless", "--master", "--master-bind-port", cluster._port, "-H", "http://127.0.0.1:9",
+    master = LocustProcess(tmp_path, plain, "--headless", "--master", "--master-bind-port", cluster.port, "-H", "http://127.0.0.1:9",
                            "--expect-workers", "2")  # fmt: skip
     try:
         cluster.worker().wait_for(
