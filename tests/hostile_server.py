@@ -100,7 +100,8 @@ class HostileServer:
         listener.bind((host, 0))
         listener.listen(128)
         self.port: int = listener.getsockname()[1]
-        self.url = f"http://{f'[{host}]' if ':' in host else host}:{self.port}"
+        named = f"[{host}]" if ":" in host else host
+        self.url = f"http://{named}:{self.port}"
         self._server = StreamServer(listener, self._handle)
         self._running: set[Any] = set()
 

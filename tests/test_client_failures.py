@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import resource
 import socket
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import pytest
@@ -138,6 +138,12 @@ def test_a_trickle_is_no_silence_but_may_take_too_long_in_total() -> None:
         response = client.get("/", timeout=0.2)
         assert reports.failure == "not complete within 0.2 s"
         assert isinstance(response.error, TimeoutError)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, (3, 5), "2", float("nan")])
+def test_a_timeout_that_is_none_is_refused(timeout: Any) -> None:
+    with visit("http://127.0.0.1:1") as (client, _), pytest.raises(ValueError, match="timeout is"):
+        client.get("/", timeout=timeout)
 
 
 def test_nobody_answers_the_call() -> None:

@@ -135,6 +135,10 @@ class Session:
         """Return the response, or one that says what went wrong."""
         if timeout is None:
             return self._followed(request, allow_redirects)
+        if not isinstance(timeout, int | float) or not timeout > 0:
+            raise ValueError(
+                f"timeout is {timeout!r}: give the seconds that the whole request may take, above 0"
+            )
         timer = gevent.Timeout.start_new(timeout)
         try:
             return self._followed(request, allow_redirects)

@@ -1,0 +1,105 @@
+"""What the lean client leaves to Locust's: TLS and proxies, chosen by itself."""
+
+from __future__ import annotations
+
+import logging
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from locust.contrib.fasthttp import FastHttpSession
+
+import swarm_ext.client
+from swarm_ext.client import Session
+from tests.client_visit import Visitors, visit
+from tests.hostile_server import HostileServer, answers, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture(scope="module")
+def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The URL of a server that speaks TLS, with a certificate that nobody signed."""
+    folder = tmp_path_factory.mktemp("tls")
+    key, certificate = str(folder / "key.pem"), str(folder / "certificate.pem")
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
+        check=True, capture_output=True, timeout=60,
+    )  # fmt: skip
+    program = str(Path(__file__).with_name("tls_server.py"))
+    with subprocess.Popen(
+        [sys.executable, program, key, certificate], stdout=subprocess.PIPE, text=True
+    ) as server:
+        try:
+            assert server.stdout is not None
+            yield f"https://127.0.0.1:{server.stdout.readline().strip()}"
+        finally:
+            server.kill()
+
+
+def test_an_https_host_has_locusts_client(secure: str) -> None:
+    with visit(secure) as (client, reports):
+        assert isinstance(client, FastHttpSession)
+        assert client.get("/").text == "secret"
+        assert reports.last["exception"] is None
+    with visit("http://127.0.0.1:1") as (client, _):
+        assert isinstance(client, Session)
+
+
+def test_a_proxy_has_locusts_client() -> None:
+    with HostileServer(answers(ok(b"by proxy"))) as proxy:
+        with visit("http://shop.test", proxy_host="127.0.0.1", proxy_port=proxy.port) as (client, reports):
+            assert client.get("/x").text == "by proxy"
+            assert reports.last["exception"] is None
+        assert proxy.requests[0].startswith(b"GET http://shop.test")
+
+
+def test_it_is_said_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(swarm_ext.client, "_said", set())
+    with caplog.at_level(logging.INFO):
+        for url in ("https://a.test", "https://b.test", "http://c.test"):
+            Visitors(url)
+    assert [record.message for record in caplog.records] == [
+        "Requests over TLS are made by Locust's FastHttpSession, which sends fewer per second"
+    ]
+
+
+@pytest.mark.parametrize("keep_alive", [False, True])
+def test_a_session_for_http_can_request_an_https_url(secure: str, keep_alive: bool) -> None:
+    with HostileServer(answers(ok())) as server:
+        visitors = Visitors(server.url, keep_alive=keep_alive)
+        for _ in range(2):
+            with visitors.one() as (client, reports):
+                assert client.get(f"{secure}/x", name="there").text == "secret"
+                assert client.get("/").text == "ok"
+                assert [report["exception"] for report in reports.fired] == [None, None]
+                assert (reports.fired[0]["name"], reports.fired[0]["response_length"]) == ("there", 6)
+        visitors.sessions.close()
+
+
+def test_a_redirect_may_lead_to_https(secure: str) -> None:
+    moved = f"HTTP/1.1 301 Moved\r\nLocation: {secure}/there\r\nContent-Length: 0\r\n\r\n".encode()
+    with HostileServer(answers(moved)) as server, visit(server.url) as (client, reports):
+        response = client.get("/", auth=("a", "b"))
+        assert response.text == "secret"
+        assert response.url == f"{secure}/there"
+        assert [earlier.status_code for earlier in response.history] == [301]
+        assert len(reports.fired) == 1
+        assert response.headers["X-Got-Authorization"] == "none"
+
+
+def test_a_failure_over_tls_is_a_failed_request() -> None:
+    with visit("http://127.0.0.1:1") as (client, reports):
+        assert client.get("https://127.0.0.1:1/").status_code == 0
+        assert "Connection refused" in reports.failure
+
+
+def test_an_error_status_over_tls_is_told(secure: str) -> None:
+    with visit("http://127.0.0.1:1") as (client, reports):
+        response = client.get(f"{secure}/503")
+        assert (response.status_code, response.text) == (503, "soon")
+        assert "code=503" in reports.failure

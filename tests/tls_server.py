@@ -1,0 +1,32 @@
+"""A server that speaks TLS, in a process of its own. Usage: tls_server.py KEY CERTIFICATE. Prints its port.
+
+Its answer to any path is `secret`, with the request's Authorization in X-Got-Authorization; to /503 it is an error.
+"""
+
+import ssl
+import sys
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+
+class Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        body = b"soon" if self.path == "/503" else b"secret"
+        self.send_response(503 if self.path == "/503" else 200)
+        self.send_header("Content-Length", str(len(body)))
+        self.send_header("X-Got-Authorization", self.headers.get("Authorization", "none"))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+if __name__ == "__main__":
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(sys.argv[2], sys.argv[1])
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+    print(server.server_port, flush=True)
+    server.serve_forever()
