@@ -131,7 +131,7 @@ class Session:
             all_headers.setdefault("Cookie", cookies)
         return Request(method.upper(), where, all_headers, body)
 
-    def _response(self, request: Request, allow_redirects: bool, timeout: float | None) -> Response:  # noqa: FBT001
+    def _response(self, request: Request, allow_redirects: bool, timeout: Any) -> Response:  # noqa: FBT001
         """Return the response, or one that says what went wrong."""
         if timeout is None:
             return self._followed(request, allow_redirects)
