@@ -44,13 +44,14 @@ def test_how_many_are_due_by_an_instant() -> None:
     assert [recorded.due_until(second) for second in (-1, 0, 0.9, 1, 5)] == [0, 1, 1, 3, 4]
 
 
-def test_its_rate_is_the_mean_around_an_instant() -> None:
+def test_its_rate_is_the_mean_of_the_last_seconds() -> None:
     steps = trace(*(k / 10 for k in range(300)), *(30 + k / 40 for k in range(1200)))
     assert steps.rate_at(15) == pytest.approx(10, rel=0.05)
     assert steps.rate_at(45) == pytest.approx(40, rel=0.05)
-    assert steps.rate_at(0) == pytest.approx(10, rel=0.05), "at the ends over what there is"
+    assert steps.rate_at(2) == pytest.approx(10, rel=0.1), "at the beginning over what there was"
+    assert steps.rate_at(29.9) == pytest.approx(10, rel=0.05), "and of what comes it knows nothing"
     assert steps.rate_at(-1) == steps.rate_at(60) == 0
-    assert trace(5).rate_at(0) == 0
+    assert trace(5).rate_at(0) == 1
 
 
 def test_its_digest_tells_it_from_others() -> None:

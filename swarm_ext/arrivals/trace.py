@@ -70,12 +70,14 @@ class Trace:
         return bisect_right(self._instants, second)
 
     def rate_at(self, second: float) -> float:
-        """Return the arrivals per second around an instant: the mean over 10 s, or over what the trace has of them."""
-        low = max(0.0, second - RATE_WINDOW_SECONDS / 2)
-        high = min(self.seconds, second + RATE_WINDOW_SECONDS / 2)
-        if not 0 <= second <= self.seconds or high <= low:
+        """Return the arrivals per second before an instant: the mean over 10 s, or over what there was of them.
+
+        It is what an autoscaler may see, so nothing that comes later is in it.
+        """
+        if not 0 <= second <= self.seconds:
             return 0.0
-        return (self.due_until(high) - bisect_left(self._instants, low)) / (high - low)
+        low = max(0.0, second - RATE_WINDOW_SECONDS)
+        return (self.due_until(second) - bisect_left(self._instants, low)) / max(1.0, second - low)
 
     def digest(self) -> str:
         """Return the SHA-256 digest, in hex, of all instants, to the microsecond."""
