@@ -22,7 +22,7 @@ demo: $(VENV)/.demo-installed ## Run the demonstration (about 90 s) and write de
 	  --warm-up 5 --settle 25 --slo 500ms:95% --store sqlite:///$(DEMO_DIR)/demo.db --report $(DEMO_DIR)/report.html
 
 test: lint ## Check the code and run all tests
-	@SWARM_EXT_REQUIRE_ALL=$(STRICT) $(BIN)/python -m pytest
+	@SWARM_EXT_REQUIRE_ALL=$(STRICT) $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 lint: $(VENV)/.test-installed ## Check style and types
 	@$(BIN)/ruff check .
