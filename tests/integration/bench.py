@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[2]
 LOCUSTFILES = ROOT / "locustfiles"
 PATIENCE_SECONDS = 90
+_WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+"""Ends a process when the tests' own is killed, where the system has a way to."""
 
 
 @dataclass
@@ -119,7 +122,7 @@ class LocustProcess:
             command += ["--master-bind-port", port, "--master-port", port]
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                host.command(*command, *options) if host else [*command, *options],
+                [*_WITH_US, *(host.command(*command, *options) if host else [*command, *options])],
                 cwd=folder,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
