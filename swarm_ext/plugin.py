@@ -10,6 +10,7 @@ import resource
 import sys
 from typing import TYPE_CHECKING, Any
 
+import gevent
 import psutil
 from locust import events
 from locust.runners import MasterRunner, WorkerRunner
@@ -83,6 +84,8 @@ def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None 
     environment.events.quit.add_listener(lambda **_: bench.say_words())
     if web_ui is not None:
         web_guard.install(environment, web_ui, bench)
+    # the loop's clock stands still while nothing waits: --run-time would count from the beginning of all imports
+    gevent.get_hub().loop.update_now()
 
 
 def _raise_file_limit() -> None:

@@ -65,6 +65,15 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
+def own_children() -> list[psutil.Process]:
+    """What an embedded swarm of this process has started: the tests' own servers may be children of it, too."""
+    return [
+        child
+        for child in psutil.Process().children(recursive=True)
+        if "swarm_ext" in " ".join(child.cmdline())
+    ]
+
+
 def test_when_its_owner_is_killed_everything_ends() -> None:
     with owner(OWNER + "time.sleep(600)") as process:
         assert first_line(process)["ready"] == 2
@@ -167,7 +176,7 @@ def test_when_the_node_process_is_killed_the_replicas_end_and_calls_say_so(swarm
 
 
 def test_closing_ends_everything_twice_over(swarm: LocalSwarm) -> None:
-    pids = [child.pid for child in psutil.Process().children(recursive=True)]
+    pids = [child.pid for child in own_children()]
     assert len(pids) == 3
     swarm.close()
     assert none_alive(pids)
@@ -180,7 +189,7 @@ def test_replicas_that_never_become_ready_are_reported_and_ended(monkeypatch: py
     monkeypatch.setattr("swarm_ext.swarm.local_swarm.READY_SECONDS", -19.5)
     with pytest.raises(SwarmError, match=r"0 of 1 replicas ready after 0\.5 s"):
         LocalSwarm(startup_seconds=20)
-    assert psutil.Process().children() == []
+    assert own_children() == []
 
 
 def test_a_node_process_that_cannot_start_is_reported_with_its_last_words(

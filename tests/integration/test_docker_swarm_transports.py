@@ -175,7 +175,8 @@ def _tls_engine(bed: Bed, folder: Path) -> Iterator[str]:
         )
     try:
         client = ("docker", "--tlsverify", *pems, "-H", address)
-        until(lambda: run(*client, "swarm", "init", "--advertise-addr", host.address), "the engine answers")
+        until(lambda: run(*client, "version"), "the engine answers")
+        run(*client, "swarm", "init", "--advertise-addr", host.address)
         yield address
     finally:
         process.kill()
