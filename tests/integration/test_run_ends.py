@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import psutil
 import pytest
 
-from tests.integration.bench import LOCUSTFILES, Ended, LocustProcess, run_locust, slow_server
+from tests.integration.bench import LOCUSTFILES, ROOT, Ended, LocustProcess, run_locust, slow_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -241,3 +241,30 @@ def test_a_master_that_is_killed_takes_its_workers_and_replicas_along(tmp_path: 
     for process in left:
         process.kill()
     assert left == []
+
+
+SLOW_TO_IMPORT = """
+import time
+until = time.perf_counter() + 1.9
+while time.perf_counter() < until:
+    pass
+from locustfiles.poisson import PoissonVisitor
+"""
+
+
+def test_the_run_time_does_not_count_what_came_before_the_run(tmp_path: Path, server: SlowServer) -> None:
+    (tmp_path / "slow.py").write_text(SLOW_TO_IMPORT)
+    ended = run_locust(
+        tmp_path,
+        tmp_path / "slow.py",
+        "-H",
+        server.url,
+        "--lamb",
+        "50",
+        "-t",
+        "2",
+        environment={"PYTHONPATH": str(ROOT)},
+    )
+    (load,) = [phase for phase in ended.runs()[0].phases if phase.name == "load"]
+    assert load.end is not None
+    assert (load.end - load.start).total_seconds() > 1.5
