@@ -143,7 +143,7 @@ def _certificates(folder: Path, address: str) -> None:
 _TLS_ENGINE = """
 mount -t tmpfs tmpfs /run
 exec dockerd -H "tcp://$1:2376" --tlsverify --tlscacert "$2/ca.pem" --tlscert "$2/server.pem" --tlskey "$2/server.key" \
-  --data-root "$2/data" --exec-root "$2/exec" --pidfile "$2/pid" --bridge=none --iptables=false
+  --data-root "$2/data" --exec-root /run/docker --pidfile "$2/pid" --bridge=none --iptables=false
 """
 
 
