@@ -20,7 +20,6 @@ from __future__ import annotations
 
 import inspect
 import logging
-import time
 import traceback
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -32,6 +31,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 from swarm_ext.arrivals import ArrivalProcess, Normal, Poisson, VaryingPoisson, parse_profile
 from swarm_ext.client import Session, sessions
 from swarm_ext.generator import generator_of
+from swarm_ext.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -45,12 +45,6 @@ if TYPE_CHECKING:
     from swarm_ext.settings import Settings
 
 logger = logging.getLogger(__name__)
-
-LATE_SPAWNS = 50
-"""How many overdue arrivals a stream fires in a row before those in flight get their turn."""
-
-LET_OTHERS_SECONDS = 1e-6
-"""What such a stream sleeps: not 0, or the loop would go on without a look at what has arrived for those in flight."""
 
 SESSION_SETTINGS = {
     "network_timeout": "network_timeout",
@@ -137,15 +131,10 @@ class ArrivalUser(FastHttpUser):
     def _loop_open(self, stream: Stream) -> None:
         assert self.process is not None  # noqa: S101 - for the type checker; the caller looked
         generator, tasks = self._generator, type(self).tasks
-        late = 0
+        pace = Pace()
         for instant in self.process.instants(stream.rng, stream.begin):
             due = stream.origin + instant
-            delay = due - time.monotonic()
-            late = 0 if delay > 0 else late + 1
-            if delay > 0:
-                gevent.sleep(delay)
-            elif late % LATE_SPAWNS == 0:
-                gevent.sleep(LET_OTHERS_SECONDS)
+            pace.wait_until(due)
             if not (
                 generator.scheduling and generator.lease.take(generator.open_rate) and generator.scheduling
             ):
@@ -289,17 +278,12 @@ class ReplayUser(ArrivalUser):
 
     def _replay(self, stream: Stream) -> None:
         generator, player, tasks = self._generator, self._generator.player, type(self).tasks
-        late = 0
+        pace = Pace()
         while True:
             recorded = player.take()
             due = stream.origin + recorded.instant
-            delay = due - time.monotonic()
-            late = 0 if delay > 0 else late + 1
             try:
-                if delay > 0:
-                    gevent.sleep(delay)
-                elif late % LATE_SPAWNS == 0:
-                    gevent.sleep(0)
+                pace.wait_until(due)
             except GreenletExit:
                 player.put_back(recorded)
                 raise

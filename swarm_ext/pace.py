@@ -1,0 +1,31 @@
+"""Waiting for one arrival after the other, on an absolute schedule: a late wake-up never shifts what comes after it."""
+
+from __future__ import annotations
+
+import time
+
+import gevent
+
+LATE_SPAWNS = 50
+"""How many overdue arrivals a stream fires in a row before those in flight get their turn."""
+
+LET_OTHERS_SECONDS = 1e-6
+"""What such a stream sleeps: not 0, or the loop would go on without a look at what has arrived for those in flight."""
+
+
+class Pace:
+    """One stream's waiting."""
+
+    def __init__(self) -> None:
+        self._late = 0
+
+    def wait_until(self, due: float) -> None:
+        """Sleep until `due`, in monotonic seconds; overdue, return at once, but let others run now and then."""
+        delay = due - time.monotonic()
+        if delay > 0:
+            self._late = 0
+            gevent.sleep(delay)
+            return
+        self._late += 1
+        if self._late % LATE_SPAWNS == 0:
+            gevent.sleep(LET_OTHERS_SECONDS)
