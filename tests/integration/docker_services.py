@@ -13,7 +13,7 @@ from tests.integration.bed.images import CADVISOR, PYTHON
 from tests.integration.bed.swarm import until
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from swarm_ext.model import ServiceState
     from tests.integration.bed.swarm import Bed
@@ -51,8 +51,10 @@ def service(bed: Bed, name: str, *options: str, command: tuple[str, ...] = SLEEP
 
 
 @contextmanager
-def cadvisors(bed: Bed, name: str = "cadvisor") -> Iterator[str]:
-    """cAdvisor on every node, on port 70, as stack.yml has it."""
+def cadvisors(
+    bed: Bed, name: str = "cadvisor", *, port: int = 70, flags: Sequence[str] = CADVISOR_FLAGS
+) -> Iterator[str]:
+    """cAdvisor on every node, on one port of each, as stack.yml has it."""
     mounts = [f"type=bind,src={src},dst={dst},ro=true" for src, dst in (("/", "/rootfs"), ("/sys", "/sys"))]
     mounts += [f"type=bind,src={path},dst={path},ro=true" for path in ("/var/run", "/var/lib/docker")]
     words = [
@@ -67,7 +69,7 @@ def cadvisors(bed: Bed, name: str = "cadvisor") -> Iterator[str]:
         name,
     ]
     words += [word for mount in mounts for word in ("--mount", mount)]
-    bed.manager.docker(*words, "--publish", "mode=host,published=70,target=8080", CADVISOR, *CADVISOR_FLAGS)
+    bed.manager.docker(*words, "--publish", f"mode=host,published={port},target=8080", CADVISOR, *flags)
     try:
         yield name
     finally:

@@ -21,14 +21,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 PATIENCE_SECONDS = 300.0
-IMAGES = {
-    "WEB_IMAGE": images.WEB,
-    "CADVISOR_IMAGE": images.CADVISOR,
-    "MONGO_IMAGE": images.MONGO,
-    "VISUALIZER_IMAGE": images.VISUALIZER,
-    "BALANCER_IMAGE": images.BALANCER,
-    "CADVISOR_DISABLE_METRICS": "disk,diskIO,percpu,sched,tcp,udp",
-}
 
 
 @dataclass(frozen=True)
@@ -66,7 +58,7 @@ class Operator:
 
 def operator(engine: Engine) -> Operator:
     """Somebody at the machine of this engine, who uses the bed's images."""
-    return Operator(engine, {"DOCKER_HOST": engine.docker_host, **IMAGES})
+    return Operator(engine, {"DOCKER_HOST": engine.docker_host, **images.VARIABLES})
 
 
 def operator_of(bed: Bed) -> Operator:

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.bed.images import CADVISOR
 from tests.integration.bed.swarm import until
-from tests.integration.docker_services import CADVISOR_FLAGS, cadvisors, remove, service
+from tests.integration.docker_services import CADVISOR_FLAGS, cadvisors, service
 from tests.integration.ports import free_port
 from tests.integration.swarm_ext_process import EndedCommand, run_command
 
@@ -30,34 +28,11 @@ LAZY_PORT = 71
 def swarm(bed: Bed) -> Iterator[Bed]:
     """The bed with a healthy service, cAdvisor on every node, and on another port one that measures idle ones rarely."""
     options = ("--replicas", "2", "--limit-cpu", "0.2", *LABELS)
-    with cadvisors(bed), lazy_cadvisors(bed), service(bed, HEALTHY, *options):
+    lazy = [flag for flag in CADVISOR_FLAGS if "dynamic" not in flag]
+    with cadvisors(bed), cadvisors(bed, "lazy", port=LAZY_PORT, flags=lazy), service(bed, HEALTHY, *options):
         until(lambda: len(bed.running(HEALTHY)) == 2, "the service runs")
         until(lambda: len(bed.running("cadvisor")) == 3, "every node has a cAdvisor")
         yield bed
-
-
-@contextmanager
-def lazy_cadvisors(bed: Bed) -> Iterator[None]:
-    mounts = [f"type=bind,src={src},dst={dst},ro=true" for src, dst in (("/", "/rootfs"), ("/sys", "/sys"))]
-    mounts += [f"type=bind,src={path},dst={path},ro=true" for path in ("/var/run", "/var/lib/docker")]
-    words = [
-        "service",
-        "create",
-        "--detach",
-        "--quiet",
-        "--no-resolve-image",
-        "--name",
-        "lazy",
-        "--mode",
-        "global",
-    ]
-    words += [word for mount in mounts for word in ("--mount", mount)]
-    flags = [flag for flag in CADVISOR_FLAGS if "dynamic" not in flag]
-    bed.manager.docker(*words, "--publish", f"mode=host,published={LAZY_PORT},target=8080", CADVISOR, *flags)
-    try:
-        yield
-    finally:
-        remove(bed, "lazy")
 
 
 @pytest.fixture

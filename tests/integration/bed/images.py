@@ -25,6 +25,16 @@ MONGO = "swarm-ext-bed/mongo:local"
 BALANCER = "swarm-ext-bed/balancer:local"
 VISUALIZER = "swarm-ext-bed/visualizer:local"
 
+VARIABLES = {
+    "WEB_IMAGE": WEB,
+    "CADVISOR_IMAGE": CADVISOR,
+    "MONGO_IMAGE": MONGO,
+    "VISUALIZER_IMAGE": VISUALIZER,
+    "BALANCER_IMAGE": BALANCER,
+    "CADVISOR_DISABLE_METRICS": "disk,diskIO,percpu,sched,tcp,udp",  # those of stack.yml that this version knows
+}
+"""What to set in the environment for stack.yml to be deployed with them."""
+
 _HERE = Path(__file__).parent
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
 import shutil
@@ -74,12 +73,7 @@ class Bed:
         return {
             **os.environ,
             "DOCKER_HOST": self.manager.docker_host,
-            "WEB_IMAGE": images.WEB,
-            "CADVISOR_IMAGE": images.CADVISOR,
-            "MONGO_IMAGE": images.MONGO,
-            "VISUALIZER_IMAGE": images.VISUALIZER,
-            "BALANCER_IMAGE": images.BALANCER,
-            "CADVISOR_DISABLE_METRICS": "disk,diskIO,percpu,sched,tcp,udp",  # those of stack.yml that this version knows
+            **images.VARIABLES,
             **more,
         }
 
@@ -151,8 +145,10 @@ def until(holds: Callable[[], object], what: str, *, seconds: float = 90.0) -> N
     deadline = time.monotonic() + seconds
     failure = ""
     while time.monotonic() < deadline:
-        with contextlib.suppress(BedError):
+        try:
             if holds():
                 return
+        except BedError as error:
+            failure = f"; lately: {error}"
         time.sleep(0.2)
     raise BedError(f"not within {seconds:g} s: {what}{failure}")
