@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from typing import TYPE_CHECKING
 
@@ -36,12 +37,21 @@ def settled(swarm: LocalSwarm, replicas: int) -> ServiceState:
     return swarm.service("web")
 
 
+def whose_command_has(processes: Iterable[psutil.Process], words: str) -> list[psutil.Process]:
+    """Those of `processes` whose command line has `words`; one that has ended has no command line any more."""
+    found = []
+    for process in processes:
+        with contextlib.suppress(psutil.NoSuchProcess):  # a zombie, too
+            if words in " ".join(process.cmdline()):
+                found.append(process)
+    return found
+
+
 def replica_pid(owner: int, container_id: str) -> int:
     """Return the process id of a replica, among the descendants of the process `owner`."""
-    for process in psutil.Process(owner).children(recursive=True):
-        if container_id[:12] in process.cmdline():
-            return process.pid
-    raise AssertionError(f"no process of replica {container_id[:12]} below {owner}")
+    found = whose_command_has(psutil.Process(owner).children(recursive=True), container_id[:12])
+    assert found, f"no process of replica {container_id[:12]} below {owner}"
+    return found[0].pid
 
 
 def none_alive(pids: Iterable[int]) -> bool:

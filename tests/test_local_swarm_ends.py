@@ -15,7 +15,7 @@ import pytest
 
 from swarm_ext.swarm import SwarmError
 from swarm_ext.swarm.local_swarm import LocalSwarm
-from tests.embedded_swarm import none_alive, wait_until
+from tests.embedded_swarm import none_alive, wait_until, whose_command_has
 
 ROOT = Path(__file__).parents[1]
 
@@ -66,12 +66,9 @@ def descendants(pid: int) -> list[int]:
 
 
 def own_children() -> list[psutil.Process]:
-    """What an embedded swarm of this process has started: the tests' own servers may be children of it, too."""
-    return [
-        child
-        for child in psutil.Process().children(recursive=True)
-        if "swarm_ext" in " ".join(child.cmdline())
-    ]
+    """What an embedded swarm of this process has started: other tests' servers and engines may be below it, too."""
+    nodes = whose_command_has(psutil.Process().children(), "swarm_ext.swarm.local_node")
+    return [*nodes, *(replica for node in nodes for replica in node.children(recursive=True))]
 
 
 def test_when_its_owner_is_killed_everything_ends() -> None:
@@ -163,7 +160,7 @@ def swarm() -> Iterator[LocalSwarm]:
 
 
 def test_when_the_node_process_is_killed_the_replicas_end_and_calls_say_so(swarm: LocalSwarm) -> None:
-    node = next(p for p in psutil.Process().children() if any("local_node" in part for part in p.cmdline()))
+    (node,) = whose_command_has(psutil.Process().children(), "swarm_ext.swarm.local_node")
     replicas = [child.pid for child in node.children()]
     assert len(replicas) == 2
     node.kill()

@@ -170,7 +170,7 @@ class LocustProcess:
             self.kill()
             raise AssertionError(f"still running after {seconds} s:\n{self.output}") from None
         _, left = psutil.wait_procs(family, timeout=10)
-        names = [" ".join(process.cmdline()) for process in left]
+        names = [f"{process.name()} ({process.pid})" for process in left]
         for process in left:
             process.kill()
         counts = re.findall(r"^\s+Aggregated\s+(\d+)\s", self.output, re.MULTILINE)

@@ -12,13 +12,15 @@ import pytest
 from swarm_ext.model import ContainerSample, NodeSample, ServiceSample
 from swarm_ext.replicas import InitialReplicas
 from swarm_ext.swarm.local_swarm import LocalSwarm
+from tests.embedded_swarm import whose_command_has
 from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust, slow_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench import SlowServer
+    from tests.embedded_swarm import whose_command_has
+from tests.integration.bench import SlowServer
 
 POISSON = LOCUSTFILES / "poisson.py"
 
@@ -121,7 +123,7 @@ def test_the_swarm_that_dies_during_the_run_does_not_stop_the_load(tmp_path: Pat
         "--autoscale", "target-utilisation", "--autoscale-interval", "1",
     )  # fmt: skip
     locust.wait_for("All users spawned")
-    (node,) = [process for process in locust.descendants() if "local_node" in " ".join(process.cmdline())]
+    (node,) = whose_command_has(locust.descendants(), "swarm_ext.swarm.local_node")
     os.kill(node.pid, signal.SIGKILL)
     ended = locust.end()
     totals = ended.totals()

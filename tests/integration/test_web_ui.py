@@ -17,13 +17,15 @@ import psutil
 import pytest
 import requests
 
+from tests.embedded_swarm import whose_command_has
 from tests.integration.bench import LOCUSTFILES, LocustProcess, slow_server
 from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.integration.bench import SlowServer
+    from tests.embedded_swarm import whose_command_has
+from tests.integration.bench import SlowServer
 
 POISSON = LOCUSTFILES / "poisson.py"
 CENSUS = """
@@ -398,7 +400,7 @@ def test_a_start_right_after_a_stop_waits_for_every_worker(start_page, server: S
     assert page.start()["success"]
     page.wait_for_state("running")
     page.stop()
-    workers = [process for process in locust.descendants() if "locust" in " ".join(process.cmdline())]
+    workers = whose_command_has(locust.descendants(), "locust")
     workers[-1].kill()
     reply = page.start()
     assert reply["success"] is False
