@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.embedded_swarm import whose_command_has
 from tests.integration.bench import SlowServer
 
 POISSON = LOCUSTFILES / "poisson.py"

@@ -24,7 +24,6 @@ from tests.integration.ports import free_port
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from tests.embedded_swarm import whose_command_has
 from tests.integration.bench import SlowServer
 
 POISSON = LOCUSTFILES / "poisson.py"
