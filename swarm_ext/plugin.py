@@ -22,7 +22,7 @@ from swarm_ext.distributed.worker import Worker
 from swarm_ext.errors import UserError
 from swarm_ext.generator import RunInfo
 from swarm_ext.load_source import LocalLoad
-from swarm_ext.options import add_options
+from swarm_ext.options.registration import add_options
 from swarm_ext.quota import Lease
 from swarm_ext.settings import check_after_parsing, options_of, settings
 from swarm_ext.store import StoreError

@@ -8,7 +8,8 @@ import pytest
 from configargparse import ArgumentParser
 
 from swarm_ext.errors import UserError
-from swarm_ext.options import OPTIONS, add_options
+from swarm_ext.options import OPTIONS
+from swarm_ext.options.registration import add_options
 from swarm_ext.settings import Settings, merge_url, settings, shown
 from swarm_ext.slo import Slo
 
