@@ -6,6 +6,8 @@ import time
 
 import gevent
 
+from swarm_ext.alarm import alarm
+
 LATE_SPAWNS = 50
 """How many overdue arrivals a stream fires in a row before those in flight get their turn."""
 
@@ -18,13 +20,13 @@ class Pace:
 
     def __init__(self) -> None:
         self._late = 0
+        self._alarm = alarm()
 
     def wait_until(self, due: float) -> None:
         """Sleep until `due`, in monotonic seconds; overdue, return at once, but let others run now and then."""
-        delay = due - time.monotonic()
-        if delay > 0:
+        if due > time.monotonic():
             self._late = 0
-            gevent.sleep(delay)
+            self._alarm.wait_until(due)
             return
         self._late += 1
         if self._late % LATE_SPAWNS == 0:
