@@ -5,18 +5,23 @@ from __future__ import annotations
 import sqlite3
 import time
 from contextlib import closing
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 import pytest
+from pymongo import MongoClient
 
 from swarm_ext.doctor.bounded import Bounded, OverdueError
 from swarm_ext.doctor.store import examine_store, judge_room, judge_spool
 from swarm_ext.errors import UserError
 from swarm_ext.store import StoreError, open_store
+from swarm_ext.store.mongo_documents import RUNS
 from tests.sample_records import a_full_run
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from tests.integration.bed.mongo_server import MongoServer
 
 
 def test_a_store_that_is_there_is_written_to_and_has_the_same_runs_as_before(tmp_path: Path) -> None:
@@ -33,6 +38,30 @@ def test_a_store_that_is_not_there_yet_is_not_made(tmp_path: Path) -> None:
     assert finding.status == "ok"
     assert "not there yet, and can be made" in finding.text
     assert not list(tmp_path.iterdir())
+
+
+def test_a_database_without_runs_is_written_to_and_left_without_collections_of_records(
+    shared_mongo: MongoServer,
+) -> None:
+    uri = shared_mongo.uri(f"t{uuid4().hex}")
+    finding = examine_store(uri)
+    assert finding.status == "ok"
+    assert finding.text.endswith("can be written to; the first run will make its collections and indexes")
+    with MongoClient[dict[str, Any]](uri) as client:
+        database = client.get_default_database()
+        assert [name for name in database.list_collection_names() if database[name].find_one()] == []
+        assert RUNS not in database.list_collection_names()
+
+
+def test_a_database_with_runs_is_written_to_and_has_the_same_runs_as_before(
+    shared_mongo: MongoServer,
+) -> None:
+    uri = shared_mongo.uri(f"t{uuid4().hex}")
+    with closing(open_store(uri)) as store:
+        store.put_run(a_full_run())
+    assert examine_store(uri).text.endswith("can be written to")
+    with closing(open_store(uri, must_exist=True)) as store:
+        assert store.runs() == [a_full_run()]
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:

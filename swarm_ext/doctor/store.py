@@ -13,7 +13,7 @@ from swarm_ext.doctor.finding import Finding, ok, warning
 from swarm_ext.errors import UserError
 from swarm_ext.model import Run
 from swarm_ext.run_id import new_run_id
-from swarm_ext.store import open_store, scheme_of
+from swarm_ext.store import StoreError, open_store, scheme_of
 from swarm_ext.store.sqlite_file import path_of
 
 if TYPE_CHECKING:
@@ -26,12 +26,17 @@ def examine_store(uri: str) -> Finding:
     """Open the store, write to it and leave no trace; raise UserError or StoreError where that cannot be done."""
     if scheme_of(uri) == "sqlite":
         return _examine_file(uri)
-    from swarm_ext.store.mongo import open_mongo  # noqa: PLC0415 - an extra
+    from swarm_ext.store.mongo_client import MongoAddress  # noqa: PLC0415 - an extra
+    from swarm_ext.store.mongo_database import MongoDatabase  # noqa: PLC0415
 
-    with closing(open_mongo(uri, must_exist=False)) as store:
-        store.check_writable()
-        shown = store.uri
-    return ok("store", f"{shown} can be written to")
+    with closing(MongoDatabase(MongoAddress.parse(uri))) as database:
+        try:
+            made = database.is_made()
+        except StoreError as error:
+            raise UserError(f"{error}; start the server, or correct the URI") from error
+        database.check_writable()
+        yet = "" if made else "; the first run will make its collections and indexes"
+        return ok("store", f"{database.uri} can be written to{yet}")
 
 
 def _examine_file(uri: str) -> Finding:

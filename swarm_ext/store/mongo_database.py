@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from swarm_ext.store.mongo_client import MongoAddress
 
 _OURS = "swarm_ext"
-"""The collection of marks: the schema's version, runs that were deleted, runs that were pruned, the last probe."""
+"""The collection of marks: the schema's version, runs that were deleted, runs that were pruned; for a moment, a probe."""
 
 
 class MongoDatabase:
@@ -61,21 +61,32 @@ class MongoDatabase:
 
         Raise UserError if it belongs to others or was made by a newer version, or, with `must_exist`, if it is not there.
         """
+        if self.is_made():
+            return
+        if must_exist:
+            raise UserError(
+                f"{self.uri}: there are no runs in the database {self._address.database};"
+                " a run makes it, or name the database of an earlier run"
+            )
+        with self._asking("opened"):
+            self._make()
+
+    def is_made(self) -> bool:
+        """Return whether the database is ours already; if not, it is free to become so. Nothing is made.
+
+        Raise UserError if it belongs to others or was made by a newer version, StoreError if the server does not answer.
+        """
         with self._asking("opened"):
             mark = self._database[_OURS].find_one({"_id": "schema"})
             if mark is None:
-                if must_exist:
-                    raise UserError(
-                        f"{self.uri}: there are no runs in the database {self._address.database};"
-                        " a run makes it, or name the database of an earlier run"
-                    )
                 self._check_free()
-                self._make()
-            elif mark["version"] > SCHEMA_VERSION:
-                raise UserError(
-                    f"{self.uri}: a newer swarm-ext wrote this (schema {mark['version']}; this one knows {SCHEMA_VERSION});"
-                    " upgrade swarm-ext, or choose another database"
-                )
+                return False
+        if mark["version"] > SCHEMA_VERSION:
+            raise UserError(
+                f"{self.uri}: a newer swarm-ext wrote this (schema {mark['version']}; this one knows {SCHEMA_VERSION});"
+                " upgrade swarm-ext, or choose another database"
+            )
+        return True
 
     def renew(self) -> None:
         """Make what is missing in a database that was ours a moment ago: it may have come back empty."""
@@ -101,8 +112,10 @@ class MongoDatabase:
         self._mark("schema", version=SCHEMA_VERSION)
 
     def check_writable(self) -> None:
-        """Write something of no use, as a run would; raise StoreError if the server does not take it."""
+        """Write something of no use, as a run would, and delete it; raise StoreError if the server does not take it."""
         self._mark("probe", at=datetime.now(UTC))
+        with self._asking("written"):
+            self._database[_OURS].delete_one({"_id": "probe"})
 
     def close(self) -> None:
         """Let go of the connections. Idempotent."""
