@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swarm_ext.model import RECORD_TYPES, Record
-from swarm_ext.store import Store, open_store
 from swarm_ext.store.schema import CREATE, SCHEMA_VERSION, TABLES
 from tests.sample_records import (
     RUN_ID,
@@ -21,20 +20,9 @@ from tests.sample_records import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "runs.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{path}")
-    yield store
-    store.close()
+    from swarm_ext.store import Store
 
 
 def rows(path: Path, query: str) -> list[tuple[object, ...]]:

@@ -16,22 +16,9 @@ from swarm_ext.store import Store, StoreError, open_store
 from tests.sample_records import RUN_ID, a_container_sample, a_run, one_record_of_every_kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from swarm_ext.store.sqlite import SQLiteStore
-
-
-@pytest.fixture
-def path(tmp_path: Path) -> Path:
-    return tmp_path / "runs.db"
-
-
-@pytest.fixture
-def store(path: Path) -> Iterator[Store]:
-    store = open_store(f"sqlite:///{path}")
-    yield store
-    store.close()
 
 
 def test_a_full_disk_is_one_line_and_nothing_of_the_batch_is_there(store: SQLiteStore) -> None:
