@@ -12,7 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import psutil
 
@@ -33,9 +33,17 @@ _WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 """Ends a process when the tests' own is killed, where the system has a way to."""
 
 
+class Request(NamedTuple):
+    """A request as the server saw it: when, in monotonic seconds, from which port, and for which path."""
+
+    at: float
+    port: int
+    path: str
+
+
 @dataclass
 class SlowServer:
-    """A server that answers after a fixed time; `arrivals` are the monotonic instants at which requests came."""
+    """A server that takes its time; `arrivals` are the monotonic instants at which requests came."""
 
     port: int
     log: Path
@@ -44,15 +52,21 @@ class SlowServer:
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
 
+    def requests(self) -> list[Request]:
+        lines = self.log.read_text().splitlines()
+        fields = (line.split(" ", 2) for line in lines if line != "connection")
+        return [Request(float(at), int(port), path) for at, port, path in fields]
+
     def arrivals(self) -> list[float]:
-        return [float(line) for line in self.log.read_text().splitlines() if line != "connection"]
+        return [request.at for request in self.requests()]
 
     def connections(self) -> int:
         return self.log.read_text().splitlines().count("connection")
 
 
 @contextmanager
-def slow_server(folder: Path, delay_seconds: float) -> Iterator[SlowServer]:
+def slow_server(folder: Path, delay_seconds: float | str) -> Iterator[SlowServer]:
+    """Run a server that takes so many seconds for a request, or times drawn from a law: see slow_server.py."""
     log = folder / f"arrivals-{delay_seconds}-{time.monotonic_ns()}.log"
     command = [sys.executable, str(Path(__file__).with_name("slow_server.py")), str(delay_seconds), str(log)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
