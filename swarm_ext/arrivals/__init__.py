@@ -45,21 +45,13 @@ _HASHED_ARRIVALS = 1000
 _RATE_REMEDY = "give the arrivals per second of one stream, such as 20"
 
 
-class Poisson(ArrivalProcess):
-    """Independent visitors: exponential gaps, `rate` arrivals per second. n such streams make one of n times the rate.
-
-    Raise ValueError unless the rate is a finite number above 0.
-    """
+class _ByRate(ArrivalProcess):
+    """A law whose one parameter is its rate."""
 
     __slots__ = ("_rate",)
 
-    kind = "poisson"
-
     def __init__(self, rate: float) -> None:
         self._rate = positive("rate", rate, _RATE_REMEDY)
-
-    def __repr__(self) -> str:
-        return f"Poisson(rate={self._rate!r} /s)"
 
     @property
     def rate(self) -> float:
@@ -70,6 +62,20 @@ class Poisson(ArrivalProcess):
     def mean(self) -> float:
         """Mean gap in seconds, 1/λ."""
         return 1 / self._rate
+
+
+class Poisson(_ByRate):
+    """Independent visitors: exponential gaps, `rate` arrivals per second. n such streams make one of n times the rate.
+
+    Raise ValueError unless the rate is a finite number above 0.
+    """
+
+    __slots__ = ()
+
+    kind = "poisson"
+
+    def __repr__(self) -> str:
+        return f"Poisson(rate={self._rate!r} /s)"
 
     @property
     def std(self) -> float:
@@ -93,31 +99,18 @@ class Poisson(ArrivalProcess):
         return self.draw(rng)
 
 
-class Constant(ArrivalProcess):
+class Constant(_ByRate):
     """A metronome: every gap is 1/`rate` seconds; only the first, at most that long, is random.
 
     Raise ValueError unless the rate is a finite number above 0.
     """
 
-    __slots__ = ("_rate",)
+    __slots__ = ()
 
     kind = "constant"
 
-    def __init__(self, rate: float) -> None:
-        self._rate = positive("rate", rate, _RATE_REMEDY)
-
     def __repr__(self) -> str:
         return f"Constant(rate={self._rate!r} /s)"
-
-    @property
-    def rate(self) -> float:
-        """Arrivals per second."""
-        return self._rate
-
-    @property
-    def mean(self) -> float:
-        """The gap in seconds."""
-        return 1 / self._rate
 
     @property
     def std(self) -> float:
