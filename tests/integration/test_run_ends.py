@@ -54,20 +54,9 @@ def test_iter_ends_the_run_by_itself_after_exactly_so_many_arrivals(
     tmp_path: Path, server: SlowServer, processes: tuple[str, ...]
 ) -> None:
     ended = run_locust(
-        tmp_path,
-        POISSON,
-        "-H",
-        server.url,
-        "-u",
-        "3",
-        "-r",
-        "50",
-        "--lamb",
-        "30",
-        "--iter",
-        "157",
+        tmp_path, POISSON, "-H", server.url, "-u", "3", "-r", "50", "--lamb", "30", "--iter", "157",
         *processes,
-    )
+    )  # fmt: skip
     assert ended.code == 0, ended.output
     check_sums(ended)
     assert ended.totals().offered == ended.totals().completed == len(server.arrivals()) == 157
@@ -78,22 +67,9 @@ def test_a_time_limit_counts_what_every_process_did(
     tmp_path: Path, server: SlowServer, processes: tuple[str, ...]
 ) -> None:
     ended = run_locust(
-        tmp_path,
-        POISSON,
-        "-H",
-        server.url,
-        "-u",
-        "4",
-        "-r",
-        "50",
-        "--lamb",
-        "25",
-        "-t",
-        "4",
-        "-s",
-        "3",
+        tmp_path, POISSON, "-H", server.url, "-u", "4", "-r", "50", "--lamb", "25", "-t", "4", "-s", "3",
         *processes,
-    )
+    )  # fmt: skip
     assert ended.code == 0, ended.output
     check_sums(ended)
     assert ended.totals().abandoned == 0
@@ -255,16 +231,9 @@ from locustfiles.poisson import PoissonVisitor
 def test_the_run_time_does_not_count_what_came_before_the_run(tmp_path: Path, server: SlowServer) -> None:
     (tmp_path / "slow.py").write_text(SLOW_TO_IMPORT)
     ended = run_locust(
-        tmp_path,
-        tmp_path / "slow.py",
-        "-H",
-        server.url,
-        "--lamb",
-        "50",
-        "-t",
-        "2",
+        tmp_path, tmp_path / "slow.py", "-H", server.url, "--lamb", "50", "-t", "2",
         environment={"PYTHONPATH": str(ROOT)},
-    )
+    )  # fmt: skip
     (load,) = [phase for phase in ended.runs()[0].phases if phase.name == "load"]
     assert load.end is not None
     assert (load.end - load.start).total_seconds() > 1.5
