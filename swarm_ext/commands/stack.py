@@ -13,6 +13,7 @@ import click
 import msgspec
 
 from swarm_ext.commands.stack_text import stack_text
+from swarm_ext.commands.timeout_option import timeout_option
 from swarm_ext.errors import UserError
 from swarm_ext.stack import mongo_secret
 from swarm_ext.stack.deployment import CONSTRAINT_VARIABLE, Deployment, deploy, web_constraint
@@ -44,15 +45,7 @@ def _stack_name(_context: click.Context, _parameter: click.Parameter, name: str)
 
 
 _name_argument = click.argument("name", metavar="[NAME]", default=DEFAULT_NAME, callback=_stack_name)
-_timeout_option = click.option(
-    "--timeout",
-    "seconds",
-    metavar="S",
-    type=click.FloatRange(1, 86_400),
-    default=DEFAULT_TIMEOUT_SECONDS,
-    show_default=True,
-    help="Give up after so many seconds.",
-)
+_timeout_option = timeout_option(DEFAULT_TIMEOUT_SECONDS)
 
 
 @click.group()
