@@ -129,6 +129,10 @@ class Ledger:
         """Note how many arrivals in all a worker has given back so far."""
         self._returned[worker] = returned
 
+    def held(self, worker: str, offered: int) -> int:
+        """Return how many arrivals a worker may have made at most beyond those that it told it offered."""
+        return self._dealt[worker] - self._returned[worker] - offered
+
     def lose(self, worker: str, offered: int) -> None:
         """Take back what a lost worker had beyond the arrivals that it told it offered; again when it tells more."""
         self._written_off[worker] = offered

@@ -57,7 +57,7 @@ class Fleet:
         self._finals: dict[str, ArrivalCheck] = {}
         self._members: set[str] = set()
         self._lost_at: dict[str, float] = {}
-        self._uncertain: dict[str, float] = {}
+        self._uncertain: dict[str, str] = {}
         self._rates: dict[str, float] = {}
         self._replay: ReplayDesk | None = None
         self._desk = ClockDesk(self._send)
@@ -183,20 +183,26 @@ class Fleet:
     def _lose(self, worker: str) -> None:
         if worker not in self._lost_at:
             self._lost_at[worker] = time.monotonic()
-            self._uncertain[worker] = self._rates.get(worker, 0.0) * UNREPORTED_SECONDS
-            if self._replay is not None:
-                self._uncertain[worker] = self._replay.lose(worker)
+            self._uncertain[worker] = self._untold(worker)
             logger.warning("%s", self._loss(worker))
         if self._ledger is not None and self._merger is not None:
             self._ledger.lose(worker, self._merger.offered(worker))
             self._wake()
+
+    def _untold(self, worker: str) -> str:
+        """Return how many arrivals a worker that is being lost may have made without telling, in words."""
+        if self._replay is not None:
+            return f"about {self._replay.lose(worker)}"
+        if self._ledger is not None and self._merger is not None:
+            return f"at most {self._ledger.held(worker, self._merger.offered(worker))}"
+        return f"about {math.ceil(self._rates.get(worker, 0.0) * UNREPORTED_SECONDS)}"
 
     def _loss(self, worker: str) -> str:
         seconds = self._lost_at[worker] - self._begun
         again = "" if self._ledger is None and self._replay is None else ", and made again"
         return (
             f"worker {worker} was lost {seconds:.0f} s into the run: its arrivals of the last second before that are"
-            f" uncertain (about {math.ceil(self._uncertain[worker])}): not counted{again}"
+            f" uncertain ({self._uncertain[worker]}): not counted{again}"
         )
 
     def _find(self, worker: str) -> None:

@@ -31,9 +31,20 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 REPORT_SECONDS = 0.5
+REPORT_LATER_SECONDS = 0.02
+"""A report goes out so long after a second's end, when that second is surely over."""
+
 HELLO_SECONDS = 1.0
 PATIENCE_HELLOS = 10
 """After so many unanswered introductions the worker says what may be wrong."""
+
+
+def seconds_to_report(now: float) -> float:
+    """Return how long to wait for the next report, from `now`, the instant on the clock by which seconds are counted.
+
+    One report follows each second's end at once, so that a worker that is lost has never kept more than a second to itself.
+    """
+    return REPORT_SECONDS - (now - REPORT_LATER_SECONDS) % REPORT_SECONDS
 
 
 class Worker:
@@ -153,7 +164,7 @@ class Worker:
                 returned=returned,
             )
             self._send(wire.LOAD, report)
-            gevent.sleep(REPORT_SECONDS)
+            gevent.sleep(seconds_to_report(recorder.now))
 
     def _ask(self, wanted: int) -> None:
         returned = self._generator.lease.returned
