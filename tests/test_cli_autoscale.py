@@ -2,30 +2,21 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from typing import TYPE_CHECKING
 
 import pytest
 from click.testing import CliRunner
 
 from swarm_ext.cli import cli
+from tests.integration.swarm_ext_process import EndedCommand, run_command
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    ours = {name: value for name, value in os.environ.items() if not name.startswith("SWARM_EXT")}
-    return subprocess.run(
-        [sys.executable, "-m", "swarm_ext.cli", "autoscale", *words],
-        cwd=folder,
-        env={**ours, "DOCKER_HOST": "unix:///nowhere/docker.sock", **environment},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+def run(folder: Path, *words: str, **environment: str) -> EndedCommand:
+    return run_command(
+        folder, "autoscale", *words, environment={"DOCKER_HOST": "unix:///nowhere/docker.sock", **environment}
     )
 
 
@@ -43,15 +34,15 @@ def run(folder: Path, *words: str, **environment: str) -> subprocess.CompletedPr
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     ended = run(tmp_path, *words)
-    assert ended.returncode == 2, ended.stderr
-    assert told in ended.stderr.splitlines()[-1]
-    assert "Traceback" not in ended.stderr
+    assert ended.code == 2, ended.errors
+    assert told in ended.errors.splitlines()[-1]
+    assert "Traceback" not in ended.errors
     assert not list(tmp_path.iterdir())
 
 
 def test_an_option_may_be_an_environment_variable(tmp_path: Path) -> None:
     ended = run(tmp_path, SWARM_EXT_TARGET="7")
-    assert "--target 7 is above 1" in ended.stderr
+    assert "--target 7 is above 1" in ended.errors
 
 
 def test_its_options_are_locusts_with_the_defaults_of_a_service() -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
-import sys
 import time
 from contextlib import closing
 from typing import TYPE_CHECKING
@@ -15,16 +12,13 @@ import pytest
 from swarm_ext.model import ContainerSample
 from swarm_ext.store import open_store
 from tests.cadvisor_server import CAdvisorServer, FakeContainer, FakeNode
+from tests.integration.swarm_ext_process import EndedCommand, run_command, running_command
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-COMMAND = [sys.executable, "-m", "swarm_ext.cli", "sample"]
-ENVIRONMENT = {
-    **{name: value for name, value in os.environ.items() if not name.startswith("SWARM_EXT")},
-    "DOCKER_HOST": "unix:///nowhere/docker.sock",
-}
+NO_DOCKER = {"DOCKER_HOST": "unix:///nowhere/docker.sock"}
 
 
 @pytest.fixture(scope="module")
@@ -34,16 +28,8 @@ def cadvisor() -> Iterator[str]:
         yield server.url
 
 
-def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *words],
-        cwd=folder,
-        env=ENVIRONMENT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
+def run(folder: Path, *words: str) -> EndedCommand:
+    return run_command(folder, "sample", *words, environment=NO_DOCKER)
 
 
 @pytest.mark.parametrize(
@@ -64,16 +50,16 @@ def run(folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
 )
 def test_a_mistake_is_one_line_and_leaves_nothing(tmp_path: Path, words: tuple[str, ...], told: str) -> None:
     ended = run(tmp_path, *words)
-    assert ended.returncode == 2, ended.stderr
-    assert told in ended.stderr.splitlines()[-1]
-    assert "Traceback" not in ended.stderr
+    assert ended.code == 2, ended.errors
+    assert told in ended.errors.splitlines()[-1]
+    assert "Traceback" not in ended.errors
     assert not list(tmp_path.iterdir())
 
 
 def test_a_run_of_so_many_seconds_is_finished_and_told_of(tmp_path: Path, cadvisor: str) -> None:
     ended = run(tmp_path, "--cadvisor", cadvisor, "--duration", "2", "--run-tags", "who=me")
-    assert ended.returncode == 0, ended.stderr
-    (line,) = ended.stdout.splitlines()
+    assert ended.code == 0, ended.errors
+    (line,) = ended.output.splitlines()
     assert line.startswith("Run ")
     assert line.endswith("of at most 1 container at once on 1 node; kept in sqlite:///swarm-ext.db")
     with closing(open_store(f"sqlite:///{tmp_path}/swarm-ext.db", must_exist=True)) as store:
@@ -89,19 +75,19 @@ def test_a_run_of_so_many_seconds_is_finished_and_told_of(tmp_path: Path, cadvis
 
 def test_a_file_alone_makes_no_store(tmp_path: Path, cadvisor: str) -> None:
     ended = run(tmp_path, "--cadvisor", cadvisor, "--duration", "1.5", "--out", "samples.csv")
-    assert ended.returncode == 0, ended.stderr
-    assert ended.stdout.strip().endswith("kept in samples.csv")
+    assert ended.code == 0, ended.errors
+    assert ended.output.strip().endswith("kept in samples.csv")
     assert {path.name for path in tmp_path.iterdir()} == {"samples.csv", "samples.nodes.csv"}
 
 
 def test_no_sample_at_all_is_a_failure_that_says_where_to_look(tmp_path: Path) -> None:
     ended = run(tmp_path, "--cadvisor", "http://127.0.0.1:1", "--duration", "1.5")
-    assert ended.returncode == 2
-    assert "connection refused: nothing listens there" in ended.stderr
-    assert ended.stderr.splitlines()[-1] == (
+    assert ended.code == 2
+    assert "connection refused: nothing listens there" in ended.errors
+    assert ended.errors.splitlines()[-1] == (
         "swarm-ext: no container gave a sample; `swarm-ext doctor` tells why"
     )
-    assert "trouble: cAdvisor of 127.0.0.1:1" in ended.stdout
+    assert "trouble: cAdvisor of 127.0.0.1:1" in ended.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -109,23 +95,10 @@ def test_it_ends_by_ctrl_c_and_by_sigterm_alike(
     tmp_path: Path, cadvisor: str, number: signal.Signals
 ) -> None:
     words = ["--cadvisor", cadvisor, "--out", "samples.json", "--store", "sqlite:///runs.db"]
-    process = subprocess.Popen(
-        [*COMMAND, *words],
-        cwd=tmp_path,
-        env=ENVIRONMENT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    try:
+    with running_command(tmp_path, "sample", *words, environment=NO_DOCKER) as process:
         wait_for(tmp_path / "samples.json")
-        process.send_signal(number)
-        _, errors = process.communicate(timeout=60)
-    finally:
-        process.kill()
-        process.wait()
-    assert process.returncode == 0, errors
-    assert "Traceback" not in errors
+        assert process.end(number) == 0, process.output
+    assert "Traceback" not in process.output
     with closing(open_store(f"sqlite:///{tmp_path}/runs.db", must_exist=True)) as store:
         assert store.run("latest").exit_status == "finished"
 
