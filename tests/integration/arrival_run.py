@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+import psutil
 
 from swarm_ext import histogram
 from tests.integration.bench import LOCUSTFILES, PATIENCE_SECONDS, LocustProcess, slow_server
@@ -87,7 +88,7 @@ def _observe_once(folder: Path, asked: Asked) -> Seen:
     with slow_server(folder, asked.service) as server:
         with watched(server.port) as wire:
             locust = LocustProcess(folder, asked.locustfile, *asked.command(server.url))
-            _favour(locust, wire)
+            _favour(locust, server, wire)
             ended = locust.end()
         assert ended.code == 0, ended.output
         every = np.array([connection.at for connection in wire.connections])
@@ -98,17 +99,19 @@ def _observe_once(folder: Path, asked: Asked) -> Seen:
         return Seen(since, judged, _streams(wire, server), ended.totals(), len(server.requests()))
 
 
-def _favour(locust: LocustProcess, wire: Wire) -> None:
-    """Let the generator run when it wants to, whatever else this machine does, once its arrivals have begun.
+def _favour(locust: LocustProcess, server: SlowServer, wire: Wire) -> None:
+    """Let generator and server run when they want to, whatever else this machine does, once arrivals have begun.
 
-    It is the generator's schedule that is judged here, not the machine's. Where that is not allowed, it goes on without.
+    It is the generator's schedule that is judged here, not the machine's; and a server that was held up answers all at once
+    then, which is work for the generator. Where this is not allowed, it goes on without.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
     while not wire.connections and locust.process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
-    with contextlib.suppress(PermissionError, ProcessLookupError):
-        for process in (locust.process, *locust.descendants()):
-            os.sched_setscheduler(process.pid, os.SCHED_RR, os.sched_param(1))
+    with contextlib.suppress(PermissionError, ProcessLookupError, psutil.NoSuchProcess):
+        workers = [process.pid for process in locust.descendants()]
+        for pid in (server.pid, locust.process.pid, *workers):
+            os.sched_setscheduler(pid, os.SCHED_RR, os.sched_param(1))
 
 
 def _streams(wire: Wire, server: SlowServer) -> dict[str, Floats]:

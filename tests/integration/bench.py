@@ -47,6 +47,7 @@ class SlowServer:
 
     port: int
     log: Path
+    pid: int
 
     @property
     def url(self) -> str:
@@ -72,7 +73,7 @@ def slow_server(folder: Path, delay_seconds: float | str) -> Iterator[SlowServer
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None
-            yield SlowServer(int(process.stdout.readline()), log)
+            yield SlowServer(int(process.stdout.readline()), log, process.pid)
         finally:
             process.terminate()
 
