@@ -1,0 +1,54 @@
+"""k6: its constant-arrival-rate executor, which drops what it cannot start, or constant clients as fast as they go."""
+
+from __future__ import annotations
+
+import json
+
+from benchmarks.bed import CLIENTS, Bed, slice_folder
+from benchmarks.pinned import run_generator
+from benchmarks.slices import Mode, Slice
+
+FIRST_CLIENTS, MOST_CLIENTS = 300, 2000
+"""Clients that are there from the start, and those that may be added, when there is a schedule."""
+_SCRIPT = """import http from "k6/http";
+export const options = %s;
+export default () => { http.get("%s/"); };
+export const handleSummary = (data) => ({ "summary.json": JSON.stringify(data.metrics) });
+"""
+
+
+def run(bed: Bed, mode: Mode, rate: float | None) -> Slice:
+    """Run a slice. When each request began is not told."""
+    with slice_folder() as folder:
+        (folder / "script.js").write_text(_SCRIPT % (json.dumps(_options(bed, mode, rate)), bed.url))
+        ended = run_generator(
+            folder, "k6", "run", "--quiet", "--no-usage-report", "script.js", seconds=bed.seconds
+        )
+        try:
+            metrics = json.loads((folder / "summary.json").read_text())
+        except FileNotFoundError:
+            raise SystemExit(f"k6 measured nothing:\n{ended.output}") from None
+    done = _count(metrics, "http_reqs", "count")
+    return Slice(
+        asked=rate,
+        offered=done / bed.seconds,
+        errors=_count(metrics, "http_req_failed", "passes"),
+        dropped=_count(metrics, "dropped_iterations", "count"),
+        cpu_seconds_per_request=ended.cpu_seconds / done if done else None,
+    )
+
+
+def _options(bed: Bed, mode: Mode, rate: float | None) -> dict[str, object]:
+    duration = f"{bed.seconds}s"
+    scenario: dict[str, object] = {"executor": "constant-vus", "vus": CLIENTS, "duration": duration}
+    if rate is not None:
+        scenario = {
+            "executor": "constant-arrival-rate", "rate": round(rate), "timeUnit": "1s", "duration": duration,
+            "preAllocatedVUs": FIRST_CLIENTS, "maxVUs": MOST_CLIENTS,
+        }  # fmt: skip
+    return {"noConnectionReuse": mode is Mode.NEW, "scenarios": {"load": {**scenario, "gracefulStop": "2s"}}}
+
+
+def _count(metrics: dict[str, dict[str, dict[str, float]]], metric: str, value: str) -> int:
+    """Return a count among k6's metrics; what did not happen is not among them."""
+    return round(metrics.get(metric, {}).get("values", {}).get(value, 0))

@@ -1,0 +1,49 @@
+"""vegeta: a constant schedule, or as fast as it goes. Its results tell when each request began."""
+
+from __future__ import annotations
+
+import csv
+import subprocess
+from typing import TYPE_CHECKING
+
+from benchmarks.bed import CLIENTS, Bed, slice_folder
+from benchmarks.pinned import run_generator
+from benchmarks.slices import Mode, Slice, lateness, quantile
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MOST_IN_FLIGHT = 2000
+"""As many requests may be under way when there is a schedule."""
+
+
+def run(bed: Bed, mode: Mode, rate: float | None) -> Slice:
+    """Run a slice."""
+    pace = ["-rate", "0", "-max-workers", str(CLIENTS)]
+    if rate is not None:
+        pace = ["-rate", f"{rate:.0f}", "-max-workers", str(MOST_IN_FLIGHT)]
+    with slice_folder() as folder:
+        (folder / "target").write_text(f"GET {bed.url}/\n")
+        _, cpu = run_generator(
+            folder, "vegeta", "attack", "-targets", "target", *pace, "-duration", f"{bed.seconds}s",
+            f"-keepalive={str(mode is Mode.KEPT).lower()}", "-output", "results", seconds=bed.seconds,
+        )  # fmt: skip
+        starts, errors = _results(folder)
+    late = [] if rate is None else lateness(starts, round(rate))
+    return Slice(
+        asked=rate,
+        offered=len(starts) / bed.seconds,
+        errors=errors,
+        late_p50_seconds=quantile(late, 0.5),
+        late_p99_seconds=quantile(late, 0.99),
+        cpu_seconds_per_request=cpu / len(starts) if starts else None,
+    )
+
+
+def _results(folder: Path) -> tuple[list[float], int]:
+    """Return when each request began [s], in order, and how many of them failed."""
+    command = ["vegeta", "encode", "-to", "csv", "-output", "results.csv", "results"]
+    subprocess.run(command, cwd=folder, check=True, timeout=60)
+    with (folder / "results.csv").open(newline="") as lines:
+        rows = [(int(row[0]) / 1e9, row[1]) for row in csv.reader(lines)]
+    return sorted(start for start, _ in rows), sum(code != "200" for _, code in rows)

@@ -1,0 +1,10 @@
+"""What the generators are called in results, tables and charts."""
+
+OURS = "swarm-ext"
+UNSAMPLED = "swarm-ext, sampler off"
+CONSTANT = "swarm-ext, constant gaps"
+VEGETA = "vegeta"
+K6 = "k6"
+FAST = "Locust FastHttpUser"
+PLAIN = "Locust HttpUser"
+WRK = "wrk (the limit)"
