@@ -24,6 +24,15 @@ if TYPE_CHECKING:
 LEASE_SECONDS = 0.5
 """How long a worker's lease should last, at its own rate."""
 
+LONGEST_LEASE_SECONDS = 1.0
+"""How long it lasts at most, where the master is far away or packets are lost on the way."""
+
+GRANT_TIMES = 4
+"""So many times as long as a grant takes a lease lasts at least: when half is left and asked for, there is time for two."""
+
+_REMEMBERED = 0.98
+"""The share of the slowest grant's time that still counts at the next grant."""
+
 LAPSE_SECONDS = 2.0
 """How long a process may stand still before its lease lapses: less than a silent worker needs to be given up."""
 
@@ -46,7 +55,8 @@ class Lease:
         self._ask = ask
         self._left = limit or 0
         self._size = 1
-        self._asked = False
+        self._asked_at: float | None = None
+        self._grant_seconds = 0.0
         self._dry = ask is None
         self._granted = Event()
         self._clock = clock
@@ -79,7 +89,9 @@ class Lease:
 
     def grant(self, arrivals: int, *, exhausted: bool) -> None:
         """Take what the master dealt. `exhausted`: there is nothing left to deal for now."""
-        self._asked = False
+        if self._asked_at is not None:
+            self._grant_seconds = max(self._clock() - self._asked_at, _REMEMBERED * self._grant_seconds)
+        self._asked_at = None
         self._dry = exhausted
         self._left += arrivals
         self._size = arrivals or self._size
@@ -101,9 +113,10 @@ class Lease:
             self._ask(0)
 
     def _request(self, rate: float) -> None:
-        if self._ask is not None and not self._asked and not self._dry:
-            self._asked = True
-            self._ask(max(1, math.ceil(rate * LEASE_SECONDS)))
+        if self._ask is not None and self._asked_at is None and not self._dry:
+            self._asked_at = self._clock()
+            seconds = min(max(LEASE_SECONDS, GRANT_TIMES * self._grant_seconds), LONGEST_LEASE_SECONDS)
+            self._ask(max(1, math.ceil(rate * seconds)))
 
 
 class Ledger:

@@ -7,7 +7,7 @@ import random
 import gevent
 import pytest
 
-from swarm_ext.quota import LAPSE_SECONDS, Lease, Ledger
+from swarm_ext.quota import LAPSE_SECONDS, LEASE_SECONDS, LONGEST_LEASE_SECONDS, Lease, Ledger
 
 
 def test_without_a_limit_every_arrival_may_be_made() -> None:
@@ -164,6 +164,39 @@ def test_a_lease_that_is_kept_lasts() -> None:
         lease.keep()
         assert lease.take(0.5) is True
     assert lease.returned == 0
+
+
+@pytest.mark.parametrize(
+    ("grant_seconds", "lease_seconds"),
+    [(0.01, LEASE_SECONDS), (0.2, 4 * 0.2), (5.0, LONGEST_LEASE_SECONDS)],
+    ids=["near", "far", "hardly there"],
+)
+def test_where_grants_take_long_a_lease_lasts_longer_within_bounds(
+    grant_seconds: float, lease_seconds: float
+) -> None:
+    clock, asked = Clock(), list[int]()
+    lease = Lease(ask=asked.append, clock=clock)
+    waiting = gevent.spawn(lease.take, 1000.0)
+    gevent.sleep(0)
+    clock.now += grant_seconds
+    lease.keep()
+    lease.grant(2, exhausted=False)
+    waiting.get(timeout=5)
+    assert asked == [1000 * LEASE_SECONDS, pytest.approx(1000 * lease_seconds, abs=1)]
+
+
+def test_a_grant_that_took_long_once_is_forgotten_in_time() -> None:
+    clock, asked = Clock(), list[int]()
+    lease = Lease(ask=asked.append, clock=clock)
+    waiting = gevent.spawn(lease.take, 1000.0)
+    gevent.sleep(0)
+    clock.now += 0.2
+    lease.grant(2, exhausted=False)
+    waiting.get(timeout=5)
+    for _ in range(100):
+        lease.grant(2, exhausted=False)
+        assert [lease.take(1000.0), lease.take(1000.0)] == [True, True]
+    assert asked[1] > 1000 * LEASE_SECONDS == asked[-1]
 
 
 def test_the_limit_of_one_process_does_not_lapse() -> None:
