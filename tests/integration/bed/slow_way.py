@@ -1,7 +1,7 @@
 """A slow and lossy way between a host and its bridge, for kernels without netem: a program that delays and drops frames.
 
 Usage: slow_way.py OUTER INNER DELAY_SECONDS JITTER_SECONDS LOSS SEED. Makes the two TAP devices of these names and
-carries frames from each to the other; they vanish with it. Says `ready`, and at its end `N carried, M lost`.
+carries frames from each to the other; they vanish with it. Says `ready`.
 
 As on a real way, frames stay in order, and each direction has its own queue. The delay of a frame is uniform in DELAY ±
 JITTER, and it is lost with probability LOSS.
@@ -35,11 +35,9 @@ class Way:
         self._delay, self._jitter, self._loss, self._chance = delay_seconds, jitter_seconds, loss, chance
         self._frames: deque[tuple[float, bytes]] = deque()
         self._last = 0.0
-        self.carried = self.lost = 0
 
     def send(self, frame: bytes, now: float) -> None:
         if self._chance.random() < self._loss:
-            self.lost += 1
             return
         due = now + self._delay + self._jitter * self._chance.uniform(-1, 1)
         self._last = max(self._last, due)
@@ -49,7 +47,6 @@ class Way:
         frames = []
         while self._frames and self._frames[0][0] <= now:
             frames.append(self._frames.popleft()[1])
-        self.carried += len(frames)
         return frames
 
     @property
@@ -87,14 +84,7 @@ def main(outer_name: str, inner_name: str, delay: float, jitter: float, loss: fl
         for device in (outer, inner)
     }
     print("ready", flush=True)
-    try:
-        carry(outer, inner, ways)
-    finally:
-        carried, lost = (
-            sum(way.carried for way in ways.values()),
-            sum(way.lost for way in ways.values()),
-        )
-        print(f"{carried} carried, {lost} lost", flush=True)
+    carry(outer, inner, ways)
 
 
 if __name__ == "__main__":
