@@ -68,7 +68,9 @@ def run_app(  # noqa: PLR0913 - one parameter for each option
     *, command: tuple[str, ...], image: str, publish: Publication, port: int, path: str, cpus: float | None,
     memory: int | None, name: str, seconds: float, print_docker: bool,
 ) -> None:  # fmt: skip
-    """Run the web application in a container and wait until it answers. COMMAND replaces the image's own arguments.
+    """Run the web application in a container and wait until it answers; Ctrl-C before that removes it again.
+
+    COMMAND replaces the image's own arguments.
 
     \b
     Examples:
@@ -97,7 +99,8 @@ def run_app(  # noqa: PLR0913 - one parameter for each option
             return
         url = f"{publish.url(host)}/{path.removeprefix('/')}"
         container = engine.client.containers.get(name)
-        single_container.wait(container, lambda: _answers(url), f"{url} to answer", deadline=deadline)
+        with single_container.removed_when_interrupted(container):
+            single_container.wait(container, lambda: _answers(url), f"{url} to answer", deadline=deadline)
     click.echo(f"{name} answers at {url}")
 
 

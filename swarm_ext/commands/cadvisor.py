@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 import click
@@ -80,7 +81,8 @@ def start_cadvisor(
         ) from None
     with open_engine() as engine:
         plan = cadvisor_plan(_ROLE, name, image, published, _docker_root(engine), disable_metrics)
-        if single_container.runs_already(engine, plan):
+        ran_before = single_container.runs_already(engine, plan)
+        if ran_before:
             click.echo(f"{name} runs already.")
         else:
             for line in single_container.start(engine, plan):
@@ -93,7 +95,8 @@ def start_cadvisor(
             )
             return
         url = published.url(host)
-        with CAdvisor(url) as client:
+        kept = nullcontext() if ran_before else single_container.removed_when_interrupted(container)
+        with CAdvisor(url) as client, kept:
             single_container.wait(container, _freshness(client), f"{url} to measure", deadline=deadline)
     click.echo(f"{name} measures; use it with --cadvisor {url}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from swarm_ext.errors import UserError
@@ -69,7 +70,7 @@ def start(engine: Engine, plan: ContainerPlan) -> Iterator[str]:
     except ImageNotFound:
         yield f"Pulling {plan.image}"
         _pull(engine, plan.image)
-    container = engine.client.containers.create(**plan.sdk_arguments())
+    container = _created(engine, plan)
     try:
         container.start()
     except APIError as error:
@@ -82,6 +83,35 @@ def start(engine: Engine, plan: ContainerPlan) -> Iterator[str]:
             else ""
         )
         raise UserError(f"{plan.name} cannot be started{remedy} (the engine says: {words})") from None
+    except BaseException:  # Ctrl-C, or an engine that did not answer in time
+        container.remove(force=True, v=True)
+        raise
+
+
+def _created(engine: Engine, plan: ContainerPlan) -> Container:
+    from docker.errors import APIError  # noqa: PLC0415
+
+    try:
+        return engine.client.containers.create(**plan.sdk_arguments())
+    except APIError:
+        raise
+    except (
+        BaseException
+    ):  # the answer was not waited for: it may be there all the same, and nobody has started it
+        container = find(engine, plan.name, plan.role)
+        if container is not None and container.status == "created":
+            container.remove(v=True)
+        raise
+
+
+@contextmanager
+def removed_when_interrupted(container: Container) -> Iterator[None]:
+    """Remove a container that was made just now if Ctrl-C ends the block."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        container.remove(force=True, v=True)
+        raise
 
 
 def _pull(engine: Engine, image: str) -> None:

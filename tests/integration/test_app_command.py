@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -153,6 +155,22 @@ def test_an_application_that_does_not_answer_is_told(at: Operator) -> None:
         f"swarm-ext: {APP} runs, but it was waited for http://127.0.0.1/nothing to answer in vain; see `docker logs {APP}`, or give a "
         "longer --timeout\n"
     )
+
+
+@pytest.mark.parametrize(
+    "words", [("app", "run", "--path", "/nothing"), ("cadvisor", "start", "--timeout", "600")]
+)
+def test_ctrl_c_while_it_is_waited_for_leaves_nothing(at: Operator, words: tuple[str, ...]) -> None:
+    command = at.engine.host.command(sys.executable, "-m", "swarm_ext.cli", *words)
+    with subprocess.Popen(
+        command, env={**os.environ, **at.environment}, stderr=subprocess.PIPE, text=True
+    ) as waiting:
+        until(lambda: at.engine.docker("ps", "-q").strip(), "the container runs")
+        waiting.send_signal(signal.SIGINT)
+        _, said = waiting.communicate(timeout=60)
+    assert waiting.returncode == 1
+    assert said.split() == ["Aborted!"]
+    assert not at.engine.docker("ps", "-aq").strip()
 
 
 def test_a_container_that_is_somebody_elses_is_left_alone(at: Operator) -> None:
