@@ -89,10 +89,10 @@ class Service:
             assert time.monotonic() < deadline, f"only {len(self.seen())} requests came"
             time.sleep(0.05)
 
-    def wait_until_quiet(self, seconds: float) -> None:
-        """Wait until no request has come for so long."""
+    def wait_until_quiet(self, host: Host, seconds: float) -> None:
+        """Wait until no request of a host has come for so long."""
         deadline = time.monotonic() + PATIENCE_SECONDS
-        while time.monotonic() - self.seen()[-1].instant < seconds:
+        while time.monotonic() - self.of(host)[-1] < seconds:
             assert time.monotonic() < deadline, "load is still offered"
             time.sleep(0.1)
 
