@@ -44,6 +44,21 @@ def fits_poisson(instants: Sequence[float] | Floats, rate: float, *, every: int 
     return fits(gaps(instants, every=every), stats.gamma(every, scale=1 / rate).cdf)
 
 
+def fits_within(
+    durations: Sequence[float] | Floats, cdf: Callable[[Floats], Floats], tolerance: float
+) -> float:
+    """Return the p-value of the same test for durations that may each be off by up to a tolerance, in seconds.
+
+    So the distance counts only as far as the empirical distribution function leaves the band from F(x - tolerance) to
+    F(x + tolerance). False alarms: at most the level.
+    """
+    measured = np.sort(np.asarray(durations, dtype=float))
+    n = len(measured)
+    above = np.arange(1, n + 1) / n - cdf(measured + tolerance)
+    below = cdf(measured - tolerance) - np.arange(n) / n
+    return float(stats.kstwo.sf(max(0.0, above.max(), below.max()), n))
+
+
 def same_law(some: Sequence[float] | Floats, others: Sequence[float] | Floats) -> float:
     """Return the p-value of the two-sample Kolmogorov-Smirnov test. False alarms: the level, whatever the law."""
     return float(stats.ks_2samp(np.asarray(some), np.asarray(others)).pvalue)

@@ -15,6 +15,7 @@ from tests.arrival_statistics import (
     dispersion,
     fits,
     fits_poisson,
+    fits_within,
     gaps,
     right_count,
     same_law,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 RATE = 1000.0
 REPEATS = 1000
+EXPONENTIAL_5000 = stats.expon(scale=1 / 5000)
 
 
 def poisson_instants(rate: float, seconds: float, seed: int = 1) -> NDArray[np.float64]:
@@ -61,14 +63,25 @@ def test_a_millisecond_grid_is_rejected(every: int) -> None:
     assert fits_poisson(on_grid, RATE, every=every) < FALSE_ALARM / 1000
 
 
-def test_sums_of_gaps_do_not_mind_a_little_jitter_that_single_gaps_show() -> None:
-    jitter = np.random.default_rng(2).exponential(30e-6, 400_000)
+def test_sums_of_gaps_and_a_tolerance_do_not_mind_arrivals_that_leave_one_after_the_other() -> None:
     exact = poisson_instants(5000, 20)
-    blurred = np.sort(exact + jitter[: len(exact)])
-    assert fits_poisson(blurred, 5000, every=25) > FALSE_ALARM
-    spaced = np.maximum.accumulate(exact - 25e-6 * np.arange(len(exact))) + 25e-6 * np.arange(len(exact))
-    assert fits_poisson(spaced, 5000, every=1) < FALSE_ALARM
-    assert fits_poisson(spaced, 5000, every=25) > FALSE_ALARM
+    work = 35e-6 * np.arange(len(exact))
+    queued = np.maximum.accumulate(exact - work) + work
+    assert fits_poisson(queued, 5000) < FALSE_ALARM
+    assert fits_poisson(queued, 5000, every=25) > FALSE_ALARM
+    assert fits_within(gaps(queued), EXPONENTIAL_5000.cdf, 100e-6) > FALSE_ALARM
+
+
+def test_a_tolerance_of_nothing_is_the_plain_test() -> None:
+    durations = gaps(poisson_instants(5000, 0.1))
+    plain = fits(durations, EXPONENTIAL_5000.cdf)
+    assert fits_within(durations, EXPONENTIAL_5000.cdf, 0) == pytest.approx(plain)
+
+
+@pytest.mark.parametrize("rate", [100, 1000, 5000])
+def test_a_millisecond_grid_is_beyond_a_tolerance_of_a_tenth_of_it(rate: float) -> None:
+    on_grid = np.ceil(poisson_instants(rate, 40) * 1000) / 1000
+    assert fits_within(gaps(on_grid), stats.expon(scale=1 / rate).cdf, 100e-6) < FALSE_ALARM
 
 
 def test_a_rate_that_is_wrong_by_three_per_cent_is_rejected() -> None:
