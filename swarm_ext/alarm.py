@@ -24,7 +24,6 @@ from gevent import get_hub, getcurrent
 _CLOCK_MONOTONIC = 1
 _READ = 1
 _ABSOLUTE = 1
-_EXPIRATIONS_BYTES = 8
 _FAR_SECONDS = 1e9
 """The latest instant that the timer is set to, in seconds since the machine started: it is to fit into its fields."""
 _NOW, _NEVER = 0.0, math.inf
@@ -56,16 +55,11 @@ class _TimerFile:
         self._pointer = ctypes.byref(self._setting)
 
     def set(self, instant: float) -> None:
-        """Let it go off at an instant of the monotonic clock, in place of the one before."""
+        """Let it go off at an instant of the monotonic clock, in place of the one before; it need not be read meanwhile."""
         value = self._setting.value
         value.seconds = seconds = int(instant)
         value.nanoseconds = int((instant - seconds) * 1e9) + 1  # all zero would disarm it
         self._set_time(self.number, _ABSOLUTE, self._pointer, None)
-
-    def clear(self) -> None:
-        """Take note that it went off."""
-        with suppress(BlockingIOError):
-            os.read(self.number, _EXPIRATIONS_BYTES)
 
     def __del__(self) -> None:
         """Give it back."""
@@ -110,8 +104,6 @@ class Alarm:
 
     def _go_off(self) -> None:
         """Wake those whose time has come; in the hub, to which each comes back when it waits again."""
-        assert self._timer is not None  # noqa: S101 - for the type checker
-        self._timer.clear()
         self._set_to = _NOW  # those that wait again set nothing: it is set once, below
         waiting = self._waiting
         now = time.monotonic()

@@ -81,9 +81,9 @@ class Arrival:
 
     def begin(self) -> None:
         """Note the moment at which it really begins, and by how much that is after its scheduled instant."""
-        self._start = time.monotonic()
+        self._start = now = time.monotonic()
         if self._due is not None:
-            self._generator.recorder.lagged(self._start - self._due)
+            self._generator.recorder.lagged(now, now - self._due)
 
     def fire(self, **request: object) -> None:
         """Take the measurements of one of its requests, and pass them on to Locust."""
@@ -91,14 +91,15 @@ class Arrival:
             self.failed = True
         replica = header_of(request.get("response"), b"x-replica")
         if replica:
-            self._generator.recorder.answered_by(replica[:64])
+            self._generator.recorder.answered_by(time.monotonic(), replica[:64])
         self._generator.environment.events.request.fire(**request)
 
     def end(self, outcome: Outcome) -> None:
         """Settle how it ended; only the first word counts."""
         if self._open:
             self._open = False
-            self._generator.ended(self, outcome, time.monotonic() - self._start)
+            now = time.monotonic()
+            self._generator.ended(self, now, outcome, now - self._start)
             if self._ended is not None:
                 self._ended.set()
 
@@ -130,9 +131,8 @@ class Stream:
         """How many seconds later the stream began."""
         self._check = None if checker is None else checker.stream(self.begin)
 
-    def arrived(self) -> None:
-        """Note that an arrival was offered now."""
-        now = time.monotonic()
+    def arrived(self, now: float) -> None:
+        """Note that an arrival was offered at `now`, in monotonic seconds."""
         if self._check is not None:
             self._check.arrival(now - self._last)
         self._last = now
@@ -175,8 +175,7 @@ class Generator:
         self.scheduling = True
         self.lease = lease
         self.player = Player()
-        self._epoch = epoch = time.time() - time.monotonic()
-        self.recorder = LoadRecorder(lambda: time.monotonic() + epoch, self._gauges)
+        self.recorder = LoadRecorder(time.monotonic, self._gauges, epoch=time.time() - time.monotonic())
 
     def begin(self, info: RunInfo, chosen: Settings, lease: Lease, *, origin: float | None = None) -> None:
         """Begin a run: count from zero. What an earlier run left in flight is abandoned.
@@ -276,12 +275,13 @@ class Generator:
         Return None if it was dropped, because `--max-in-flight` arrivals are under way; closed-loop load is bounded by its
         users already.
         """
-        stream.arrived()
+        now = time.monotonic()
+        stream.arrived(now)
         arrival = None
         if due is not None and len(self._arrivals) >= self.settings.max_in_flight:
-            self.recorder.dropped()
+            self.recorder.dropped(now)
         else:
-            self.recorder.started()
+            self.recorder.started(now)
             arrival = Arrival(self, due)
             self._arrivals.add(arrival)
             self._crew.start(run, arrival, *arguments)
@@ -289,10 +289,10 @@ class Generator:
             self.stop_scheduling()
         return arrival
 
-    def ended(self, arrival: Arrival, outcome: Outcome, response_seconds: float) -> None:
+    def ended(self, arrival: Arrival, at: float, outcome: Outcome, response_seconds: float) -> None:
         """Count an arrival's end."""
         self._arrivals.discard(arrival)
-        self.recorder.ended(outcome, response_seconds)
+        self.recorder.ended(at, outcome, response_seconds)
 
     def stop_scheduling(self) -> None:
         """Offer nothing more from now on: streams end, their users stay."""
@@ -343,7 +343,7 @@ class Generator:
         )
 
     def _gauges(self, at: float) -> tuple[int, float | None]:
-        self._sum_rates(at - self._epoch)
+        self._sum_rates(at)
         runner = self.environment.runner
         return runner.user_count if runner is not None else len(self._streams), self.rate
 

@@ -51,89 +51,106 @@ class _Part(NamedTuple):
 
 
 class LoadRecorder:
-    """Counts arrivals in the second in which each thing happened to them, by `clock` (seconds since the epoch).
+    """Counts arrivals in the second in which each thing happened to them.
 
-    `gauges` gives users and asked rate [1/s] at a second's end, an instant of the clock. Every method is called from one
-    thread and never yields.
+    Instants are those of `clock`; `epoch` is when that clock was 0, in seconds since the epoch. `gauges` gives users and
+    asked rate [1/s] at an instant, the end of a second. Every method is called from one thread and never yields.
     """
 
     def __init__(
-        self, clock: Callable[[], float], gauges: Callable[[float], tuple[int, float | None]]
+        self,
+        clock: Callable[[], float],
+        gauges: Callable[[float], tuple[int, float | None]],
+        *,
+        epoch: float = 0.0,
     ) -> None:
         self._clock = clock
         self._gauges = gauges
+        self._epoch = epoch
         self._closed: list[LoadCounts] = []
-        self._now = LoadCounts(second=int(clock()))
         self.in_flight = 0
         self.offered = 0
+        self._begin(int(self.now))
+
+    def _begin(self, second: int) -> None:
+        self._now = LoadCounts(second=second)
+        self._end = second + 1 - self._epoch
 
     @property
     def now(self) -> float:
         """The present on the clock by which the seconds are counted, in seconds since the epoch."""
-        return self._clock()
+        return self._clock() + self._epoch
 
-    def dropped(self) -> None:
+    def dropped(self, at: float) -> None:
         """Count an arrival that was due and not started, because too many were in flight."""
-        counts = self._current()
+        counts = self._now if at < self._end else self._next(at)
         counts.offered += 1
         counts.dropped += 1
         self.offered += 1
 
-    def started(self) -> None:
+    def started(self, at: float) -> None:
         """Count an arrival that was due and is started."""
-        counts = self._current()
+        counts = self._now if at < self._end else self._next(at)
         counts.offered += 1
         counts.started += 1
         self.offered += 1
         self.in_flight += 1
 
-    def lagged(self, seconds: float) -> None:
+    def lagged(self, at: float, seconds: float) -> None:
         """Record by how much a started arrival began after its scheduled instant."""
-        counts = self._current()
+        counts = self._now if at < self._end else self._next(at)
+        lags = counts.schedule_lags
         bucket = histogram.bucket(seconds)
-        counts.schedule_lags[bucket] = counts.schedule_lags.get(bucket, 0) + 1
-        if counts.schedule_lag_max_seconds is None or seconds > counts.schedule_lag_max_seconds:
+        lags[bucket] = lags.get(bucket, 0) + 1
+        longest = counts.schedule_lag_max_seconds
+        if longest is None or seconds > longest:
             counts.schedule_lag_max_seconds = max(0.0, seconds)
 
-    def ended(self, outcome: Outcome, response_seconds: float) -> None:
+    def ended(self, at: float, outcome: Outcome, response_seconds: float) -> None:
         """Count a started arrival's end; how long it took matters if it was completed."""
-        counts = self._current()
-        setattr(counts, outcome, getattr(counts, outcome) + 1)
+        counts = self._now if at < self._end else self._next(at)
         self.in_flight -= 1
         if outcome == "completed":
+            counts.completed += 1
+            times = counts.response_times
             bucket = histogram.bucket(response_seconds)
-            counts.response_times[bucket] = counts.response_times.get(bucket, 0) + 1
+            times[bucket] = times.get(bucket, 0) + 1
+        elif outcome == "failed":
+            counts.failed += 1
+        else:
+            counts.abandoned += 1
 
-    def answered_by(self, replica: str) -> None:
+    def answered_by(self, at: float, replica: str) -> None:
         """Count a request that the replica of this name answered."""
-        requests = self._current().replica_requests
+        requests = (self._now if at < self._end else self._next(at)).replica_requests
         requests[replica] = requests.get(replica, 0) + 1
 
     def take_closed(self) -> list[LoadCounts]:
         """Return the seconds that are over and were not taken yet."""
-        self._current()
+        at = self._clock()
+        if at >= self._end:
+            self._next(at)
         closed, self._closed = self._closed, []
         return closed
 
     def take_all(self) -> list[LoadCounts]:
         """Return every second not taken yet, the present one too; for the end of a run, when nothing more will come."""
         closed = self.take_closed()
-        self._close()
+        self._close(min(self._clock(), self._end))
         closed.append(self._now)
-        self._now = LoadCounts(second=self._now.second)
+        self._begin(self._now.second)
         return closed
 
-    def _current(self) -> LoadCounts:
-        second = int(self._clock())
-        if second > self._now.second:
-            self._close()
-            self._closed.append(self._now)
-            self._now = LoadCounts(second=second)
+    def _next(self, at: float) -> LoadCounts:
+        """Close the present second, and return the one of an instant."""
+        self._close(self._end)
+        self._closed.append(self._now)
+        self._begin(int(at + self._epoch))
         return self._now
 
-    def _close(self) -> None:
+    def _close(self, at: float) -> None:
         self._now.in_flight = self.in_flight
-        self._now.users, self._now.asked_rate = self._gauges(min(self._clock(), self._now.second + 1))
+        self._now.users, self._now.asked_rate = self._gauges(at)
 
 
 class LoadMerger:

@@ -31,11 +31,11 @@ def merger() -> LoadMerger:
 
 
 def test_each_thing_is_counted_in_its_own_second(clock: Clock, recorder: LoadRecorder) -> None:
-    recorder.started()
-    recorder.lagged(0.004)
+    recorder.started(recorder.now)
+    recorder.lagged(recorder.now, 0.004)
     clock.now = 1001.7
-    recorder.dropped()
-    recorder.ended("completed", 0.5)
+    recorder.dropped(recorder.now)
+    recorder.ended(recorder.now, "completed", 0.5)
     clock.now = 1003.0
     first, second = recorder.take_closed()
     assert (first.second, first.offered, first.started, first.completed, first.in_flight) == (
@@ -59,23 +59,23 @@ def test_each_thing_is_counted_in_its_own_second(clock: Clock, recorder: LoadRec
 
 def test_a_quick_failure_is_no_quick_answer(recorder: LoadRecorder) -> None:
     for outcome in ("failed", "completed"):
-        recorder.started()
-        recorder.ended(outcome, {"failed": 0.001, "completed": 0.7}[outcome])  # type: ignore[arg-type]
+        recorder.started(recorder.now)
+        recorder.ended(recorder.now, outcome, {"failed": 0.001, "completed": 0.7}[outcome])  # type: ignore[arg-type]
     (counts,) = recorder.take_all()
     assert histogram.count(counts.response_times) == 1
     assert histogram.quantile(counts.response_times, 0.0) == pytest.approx(0.7, rel=0.01)
 
 
 def test_a_second_is_taken_once(clock: Clock, recorder: LoadRecorder) -> None:
-    recorder.started()
+    recorder.started(recorder.now)
     clock.now = 1001.0
     assert [counts.second for counts in recorder.take_closed()] == [1000]
     assert recorder.take_closed() == []
 
 
 def test_the_end_of_a_run_takes_the_present_second_too(recorder: LoadRecorder) -> None:
-    recorder.started()
-    recorder.ended("abandoned", 0.3)
+    recorder.started(recorder.now)
+    recorder.ended(recorder.now, "abandoned", 0.3)
     (counts,) = recorder.take_all()
     assert (counts.offered, counts.abandoned, counts.response_times) == (1, 1, {})
     assert sum(later.offered for later in recorder.take_all()) == 0
