@@ -7,6 +7,7 @@ cannot run here is named, and the others go on. Ctrl-C ends the present one; wha
 from __future__ import annotations
 
 import argparse
+import signal
 import subprocess
 import sys
 from typing import TYPE_CHECKING
@@ -33,17 +34,18 @@ BRIEF: dict[str, tuple[str, ...]] = {
     "lateness": ("--rounds", "2", "--seconds", "2"),
     "observation_lag": ("--rounds", "2", "--seconds", "5"),
     "arrival_fidelity": ("1000", "--seconds", "2", "--rounds", "1"),
-    "memory": ("--in-flight", "2000", "--seconds", "50", "--every", "4"),
+    "memory": ("--in-flight", "2000", "--seconds", "135", "--every", "4"),
     "many_connections": ("--seconds", "5"),
 }
 """Every program once, shortened: to see whether all is in place, not to learn anything of the generators."""
 
 
 def run(program: str, arguments: Sequence[str], path: Path) -> int:
-    """Run one program to its end and return its exit code; Ctrl-C is left to it, which it gets too."""
+    """Run one program to its end and return its exit code. Ctrl-C is left to it, which gets it too; SIGTERM is passed on."""
     results.progress(f"== {program}")
     command = [sys.executable, "-m", f"benchmarks.{program}", *arguments, "--results", str(path)]
     with subprocess.Popen(command, cwd=ROOT) as process:
+        signal.signal(signal.SIGTERM, lambda *_: process.terminate())
         while True:
             try:
                 return process.wait()

@@ -1,5 +1,6 @@
 """Print how long a million gaps take, for each arrival process and beside the standard library."""
 
+import argparse
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
@@ -44,6 +45,9 @@ def seconds(gaps: Iterable[object]) -> float:
 
 def main() -> None:
     """Print the table."""
+    argparse.ArgumentParser(
+        description="Print how long a million gaps take to draw and to check."
+    ).parse_args()
     base = min(seconds(standard_library()) for _ in range(REPEATS))
     print(f"{GAPS:,} gaps                      seconds   ratio   µs to draw and check one")
     print(f"{'random.expovariate':<35} {base:6.2f} {1:7.2f}")

@@ -1,8 +1,8 @@
 """Measure memory: that of an arrival in flight, and whether it grows at a constant rate: `python -m benchmarks.memory`.
 
 Resident memory of the whole Locust process, its connections' buffers in the kernel excepted. *In flight*: a server never
-answers, until 10,000 arrivals wait. *Growth*: 5 minutes at a constant rate with the sampler on, its points after the first half
-minute are what `memory_trend` looks at.
+answers, until 10,000 arrivals wait. *Growth*: 5 minutes at a constant rate with the sampler on, its points after the first two
+minutes are what `memory_trend` looks at.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def in_flight(most: int) -> dict[str, Any]:
             points: list[tuple[int, int]] = []
             deadline = time.monotonic() + PATIENCE_SECONDS
             while time.monotonic() < deadline and process.poll() is None:
-                time.sleep(0.05)
+                time.sleep(0.02)
                 now = states_towards(server.hostname or "", server.port or 80)[ESTABLISHED]
                 if now:
                     points.append((now, psutil.Process(process.pid).memory_info().rss))
@@ -59,6 +59,8 @@ def in_flight(most: int) -> dict[str, Any]:
                     f"{most} in flight were not reached: {points[-1:]}\n{(folder / 'output').read_text()}"
                 )
     (first, low), (last, high) = points[0], points[-1]
+    if first == last:
+        raise SystemExit(f"{most} came too quickly to see memory grow: ask for more of --in-flight")
     return {
         "in_flight": last,
         "before_bytes": low,

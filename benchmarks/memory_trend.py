@@ -10,8 +10,8 @@ from scipy import stats  # type: ignore[import-untyped]
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-SETTLED_SECONDS = 30.0
-"""What came before is start-up."""
+SETTLED_SECONDS = 120.0
+"""What came before is start-up: the two minutes that samplers and charts remember fill up."""
 
 
 class Trend(NamedTuple):

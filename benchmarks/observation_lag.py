@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 DEFAULT_RATE = 4000.0
 _SCALING = (
-    "--autoscale", "target-utilisation", "--autoscale-interval", "2", "--autoscale-window", "6",
+    "--swarm", "docker", "--autoscale", "target-utilisation", "--autoscale-interval", "2", "--autoscale-window", "6",
     "--replica-warm-up", "0", "--min-replicas", str(CONTAINERS), "--max-replicas", str(CONTAINERS),
 )  # fmt: skip
 

@@ -3,6 +3,7 @@
 From the project's folder: `.venv/bin/python -m benchmarks.offered_rates`. It takes about three minutes.
 """
 
+import argparse
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
@@ -46,6 +47,7 @@ def measured(locustfile: str, options: tuple[str, ...], seed: int) -> list[float
 
 def main() -> None:
     """Print the table, a line for each set of runs; the gaps of its runs are pooled."""
+    argparse.ArgumentParser(description="Print asked and offered rates, as a server sees them.").parse_args()
     print("| locustfile and options | asked | offered | error | KS distance |\n|---|---|---|---|---|")
     for locustfile, options, process in RUNS:
         with ThreadPoolExecutor(len(SEEDS)) as pool:

@@ -42,20 +42,24 @@ def environment(**more: str) -> dict[str, str]:
 def run_generator(folder: Path, *command: str, seconds: float, **variables: str) -> Ended:
     """Run a generator in a folder to its end, on its core, for about so many seconds; it ends with this process.
 
-    Its exit code says nothing: some generators use it for failed requests. Exit if it prints nothing of use.
+    Its exit code says nothing: some generators use it for failed requests. Exit if it does not end.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        on_core(GENERATOR_CORE, *command),
-        cwd=folder,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        check=False,
-        env=environment(**variables),
-        timeout=seconds + START_AND_END_SECONDS,
-    )
+    limit = seconds + START_AND_END_SECONDS
+    try:
+        done = subprocess.run(
+            on_core(GENERATOR_CORE, *command),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+            env=environment(**variables),
+            timeout=limit,
+        )
+    except subprocess.TimeoutExpired:
+        raise SystemExit(f"{command[0]} did not end within {limit:.0f} s") from None
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return Ended(done.stdout, after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime)
 

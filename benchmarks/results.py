@@ -43,8 +43,24 @@ def put(path: Path, section: str, figures: dict[str, Any]) -> None:
     """Replace one section; a reader sees the old file or the new one, never a part."""
     sections = {**read(path), section: figures}
     fresh = path.with_suffix(".new")
-    fresh.write_text(json.dumps(dict(sorted(sections.items())), indent=1, ensure_ascii=False) + "\n")
+    fresh.write_text(as_text(dict(sorted(sections.items()))))
     fresh.replace(path)
+
+
+def as_text(sections: Sections) -> str:
+    """Return JSON that is good to compare: each figure on a line, and each row of a list."""
+    written = []
+    for name, figures in sections.items():
+        lines = [f" {json.dumps(key)}: {_lines(value)}" for key, value in figures.items()]
+        written.append(f"{json.dumps(name)}: {{\n" + ",\n".join(lines) + "\n}")
+    return "{\n" + ",\n".join(written) + "\n}\n"
+
+
+def _lines(value: Any) -> str:
+    if not isinstance(value, list):
+        return json.dumps(value, ensure_ascii=False)
+    rows = [f"  {json.dumps(row, ensure_ascii=False)}" for row in value]
+    return "[\n" + ",\n".join(rows) + "\n ]"
 
 
 @contextmanager
@@ -55,12 +71,13 @@ def recorded(section: str, path: Path) -> Iterator[dict[str, Any]]:
     """
     machine = msgspec.to_builtins(describe())
     figures: dict[str, Any] = {}
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield figures
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     finally:
+        signal.signal(signal.SIGTERM, before)
         if figures:
             put(path, section, {"machine": machine, **_rounded(figures)})
 

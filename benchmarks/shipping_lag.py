@@ -10,6 +10,7 @@ any store, with a run being stored (200 records a second), and while 30,000 reco
 
 from __future__ import annotations
 
+import argparse
 import tempfile
 import time
 from contextlib import closing
@@ -64,6 +65,7 @@ def storing(writer: StoreWriter) -> Callable[[], None]:
 
 def main() -> None:
     """Print a line a situation."""
+    argparse.ArgumentParser(description="Print how much shipping to MongoDB delays arrivals.").parse_args()
     print(f"no store                       {lateness(lambda: None)}")
     with tempfile.TemporaryDirectory() as folder, MongoServer(Path(folder) / "state") as server:
         for uri in (f"sqlite:///{folder}/runs.db", server.uri("storing")):

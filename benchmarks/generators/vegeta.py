@@ -24,11 +24,11 @@ def run(bed: Bed, mode: Mode, rate: float | None) -> Slice:
         pace = ["-rate", f"{rate:.0f}", "-max-workers", str(MOST_IN_FLIGHT)]
     with slice_folder() as folder:
         (folder / "target").write_text(f"GET {bed.url}/\n")
-        _, cpu = run_generator(
+        ended = run_generator(
             folder, "vegeta", "attack", "-targets", "target", *pace, "-duration", f"{bed.seconds}s",
             f"-keepalive={str(mode is Mode.KEPT).lower()}", "-output", "results", seconds=bed.seconds,
         )  # fmt: skip
-        starts, errors = _results(folder)
+        starts, errors = _results(folder, ended.output)
     late = [] if rate is None else lateness(starts, round(rate))
     return Slice(
         asked=rate,
@@ -36,14 +36,15 @@ def run(bed: Bed, mode: Mode, rate: float | None) -> Slice:
         errors=errors,
         late_p50_seconds=quantile(late, 0.5),
         late_p99_seconds=quantile(late, 0.99),
-        cpu_seconds_per_request=cpu / len(starts) if starts else None,
+        cpu_seconds_per_request=ended.cpu_seconds / len(starts) if starts else None,
     )
 
 
-def _results(folder: Path) -> tuple[list[float], int]:
-    """Return when each request began [s], in order, and how many of them failed."""
+def _results(folder: Path, output: str) -> tuple[list[float], int]:
+    """Return when each request began [s], in order, and how many of them failed; exit with `output` if there are none."""
     command = ["vegeta", "encode", "-to", "csv", "-output", "results.csv", "results"]
-    subprocess.run(command, cwd=folder, check=True, timeout=60)
+    if subprocess.run(command, cwd=folder, check=False, timeout=60).returncode:
+        raise SystemExit(f"vegeta measured nothing:\n{output}")
     with (folder / "results.csv").open(newline="") as lines:
         rows = [(int(row[0]) / 1e9, row[1]) for row in csv.reader(lines)]
     return sorted(start for start, _ in rows), sum(code != "200" for _, code in rows)
