@@ -9,6 +9,7 @@ import click
 import requests
 
 from swarm_ext.commands.parsed import parsed
+from swarm_ext.commands.timeout_option import timeout_option
 from swarm_ext.errors import UserError
 from swarm_ext.stack import single_container
 from swarm_ext.stack.container_plan import ContainerPlan, memory_bytes, publication
@@ -57,10 +58,7 @@ def app() -> None:
     help="Memory limit, as in 256M (none by default).",
 )
 @_name_option
-@click.option(
-    "--timeout", "seconds", metavar="S", type=click.FloatRange(1, 86_400), default=120.0, show_default=True,
-    help="Give up after so many seconds.",
-)  # fmt: skip
+@timeout_option(default_seconds=120.0)
 @click.option(
     "--print-docker", is_flag=True, help="Only print the `docker run` command line that does the same."
 )

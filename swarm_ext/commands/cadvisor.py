@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from swarm_ext.cadvisor import CAdvisor, CAdvisorError
+from swarm_ext.commands.timeout_option import timeout_option
 from swarm_ext.errors import UserError
 from swarm_ext.stack import single_container
 from swarm_ext.stack.cadvisor_plan import cadvisor_plan
@@ -57,10 +58,7 @@ def cadvisor() -> None:
     help="What it is not to measure.",
 )  # fmt: skip
 @_name_option
-@click.option(
-    "--timeout", "seconds", metavar="S", type=click.FloatRange(1, 86_400), default=120.0, show_default=True,
-    help="Give up after so many seconds.",
-)  # fmt: skip
+@timeout_option(default_seconds=120.0)
 def start_cadvisor(
     *, address: str, port: int, image: str, disable_metrics: str, name: str, seconds: float
 ) -> None:

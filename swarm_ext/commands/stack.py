@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from swarm_ext.stack.removal import Parts
 
 DEFAULT_NAME = "swarm-ext"
-DEFAULT_TIMEOUT_SECONDS = 300.0
 _CADVISOR_PORT = 70
 
 
@@ -45,7 +44,7 @@ def _stack_name(_context: click.Context, _parameter: click.Parameter, name: str)
 
 
 _name_argument = click.argument("name", metavar="[NAME]", default=DEFAULT_NAME, callback=_stack_name)
-_timeout_option = timeout_option(DEFAULT_TIMEOUT_SECONDS)
+_timeout_option = timeout_option(default_seconds=300.0)
 
 
 @click.group()
