@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.slow
 APP, CADVISOR = "swarm-ext-app", "swarm-ext-cadvisor"
+FORWARDER = Path(__file__).with_name("forwarder.py")
 LONG = 999_999_999_999_989
 """A prime whose test costs about a second of CPU."""
 
@@ -210,7 +212,7 @@ def test_a_remote_engines_loopback_is_not_asked_from_here(at: Operator) -> None:
     port = 2375
     with subprocess.Popen(
         at.engine.host.command(
-            sys.executable, "-c", _FORWARDER, at.engine.host.address, str(port), str(at.engine.socket)
+            sys.executable, str(FORWARDER), at.engine.host.address, str(port), str(at.engine.socket)
         )
     ) as forwarder:
         try:
@@ -232,23 +234,3 @@ def test_a_remote_engines_loopback_is_not_asked_from_here(at: Operator) -> None:
             assert said == f"{APP} answers at http://{at.engine.host.address}:8000/primecheck\n"
         finally:
             forwarder.terminate()
-
-
-_FORWARDER = """
-import socket, sys, threading
-address, port, path = sys.argv[1:]
-def pump(source, target):
-    try:
-        while data := source.recv(65536):
-            target.sendall(data)
-        target.shutdown(socket.SHUT_WR)
-    except OSError:
-        pass
-listener = socket.create_server((address, int(port)))
-while True:
-    client, _ = listener.accept()
-    engine = socket.socket(socket.AF_UNIX)
-    engine.connect(path)
-    for pair in ((client, engine), (engine, client)):
-        threading.Thread(target=pump, args=pair, daemon=True).start()
-"""
