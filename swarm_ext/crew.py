@@ -25,7 +25,7 @@ class Crew:
     """Runs functions concurrently, as `gevent.spawn` does, on greenlets that it keeps."""
 
     def __init__(self) -> None:
-        self._busy: set[_Worker] = set()
+        self._members: set[_Worker] = set()
         self._idle: list[_Worker] = []
         self._starting: deque[_Worker] = deque()
         self._soon = get_hub().loop.run_callback
@@ -34,9 +34,12 @@ class Crew:
 
     def start(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run a function soon, after those that were started before it. It handles its exceptions itself."""
-        worker = self._idle.pop() if self._idle else _Worker(self)
+        if self._idle:
+            worker = self._idle.pop()
+        else:
+            worker = _Worker(self)
+            self._members.add(worker)
         worker.job = (function, arguments)
-        self._busy.add(worker)
         self._starting.append(worker)
         if len(self._starting) == 1:
             self._soon(self._launch)
@@ -54,29 +57,27 @@ class Crew:
     def is_free(self, worker: _Worker) -> None:
         """Take a worker back that has done its job."""
         self._idle.append(worker)
-        self._left(worker)
+        if len(self._idle) == len(self._members):
+            self._all_done.set()
 
     def has_ended(self, worker: _Worker) -> None:
         """Forget a worker that was killed."""
-        self._left(worker)
+        self._members.discard(worker)
         if worker in self._idle:
             self._idle.remove(worker)
-
-    def _left(self, worker: _Worker) -> None:
-        self._busy.discard(worker)
-        if not self._busy:
+        if len(self._idle) == len(self._members):
             self._all_done.set()
 
     def join(self, timeout_seconds: float) -> None:
         """Wait until nothing is under way, but no longer than this."""
-        if self._busy:
+        if len(self._idle) < len(self._members):
             self._all_done.clear()
             self._all_done.wait(timeout_seconds)
 
     def disband(self, timeout_seconds: float) -> None:
         """Kill what is under way, and let those go who do nothing; wait for their ends, but no longer than this."""
-        workers = [*self._busy, *self._idle]
-        self._busy.clear()  # one that had not begun is not heard of again
+        workers = list(self._members)
+        self._members.clear()  # one that had not begun is not heard of again
         self._idle.clear()
         self._starting.clear()
         self._all_done.set()

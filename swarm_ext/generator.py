@@ -163,6 +163,7 @@ class Generator:
 
     def _reset(self, info: RunInfo, chosen: Settings | None, lease: Lease) -> None:
         self._settings = chosen
+        self._max_in_flight = math.inf if chosen is None else chosen.max_in_flight
         self._info = info
         self._arrivals: set[Arrival] = set()
         self._streams: set[Stream] = set()
@@ -278,7 +279,7 @@ class Generator:
         now = time.monotonic()
         stream.arrived(now)
         arrival = None
-        if due is not None and len(self._arrivals) >= self.settings.max_in_flight:
+        if due is not None and len(self._arrivals) >= self._max_in_flight:
             self.recorder.dropped(now)
         else:
             self.recorder.started(now)

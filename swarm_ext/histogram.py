@@ -17,13 +17,14 @@ if TYPE_CHECKING:
 Histogram = dict[int, int]
 
 _GAMMA = 1.02
-_LOG_GAMMA = math.log(_GAMMA)
+_PER_LOG_GAMMA = 1 / math.log(_GAMMA)
 _NANO = 1e9
+_NANOSECOND = 1e-9
 
 
 def bucket(seconds: float) -> int:
     """Return the bucket of a duration in seconds; anything up to a nanosecond, also a negative one, is in bucket 0."""
-    return max(0, math.ceil(math.log(seconds * _NANO) / _LOG_GAMMA)) if seconds > 1e-9 else 0
+    return math.ceil(math.log(seconds * _NANO) * _PER_LOG_GAMMA) if seconds > _NANOSECOND else 0
 
 
 def value(number: int) -> float:

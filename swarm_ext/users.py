@@ -208,7 +208,7 @@ class ArrivalUser(FastHttpUser):
 
     def _copy(self) -> ArrivalUser:
         clone = object.__new__(type(self))
-        clone.__dict__.update(self.__dict__)
+        clone.__dict__ = self.__dict__.copy()
         return clone
 
 

@@ -75,7 +75,8 @@ class _Tally:
 
     def put(self, hazard: float) -> None:
         """Count one gap of rescaled time."""
-        self.uniforms[min(int(-math.expm1(-hazard) * _BINS), _BINS - 1)] += 1
+        bin_ = int(-math.expm1(-hazard) * _BINS)
+        self.uniforms[bin_ if bin_ < _BINS else -1] += 1
 
 
 class StreamCheck:
