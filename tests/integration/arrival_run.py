@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 
 ATTEMPTS = 3
 STARVED_SECONDS = 0.005
-"""A schedule lag whose p99 is above tells that the generator did not get its share of the CPU. Undisturbed it is below
-0.5 ms at 5,000 arrivals/s, and still only 1.2 ms with a loop that sleeps whole milliseconds."""
+"""A schedule lag whose p99 is above tells that the generator did not get its share of the CPU. Undisturbed it is some
+0.3 ms up to 1,000 arrivals/s, and 1 to 3 ms at 5,000/s, with the server beside it."""
 
 
 @dataclass(frozen=True)
