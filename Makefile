@@ -1,4 +1,4 @@
-# Two commands: `make demo` and `make test`. Each sets up .venv by itself, once.
+# Three commands: `make demo`, `make test` and `make bench`. Each sets up .venv by itself, once.
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -7,8 +7,10 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 # `make test STRICT=1` (CI): a browser that is missing is a failure, not a skip
 STRICT ?=
 DEMO_DIR := demo
+# how long `make bench` compares generators, beside its other measurements
+MINUTES ?= 12
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint bench clean
 .DEFAULT_GOAL := help
 
 help: ## Show these lines
@@ -28,6 +30,9 @@ lint: $(VENV)/.test-installed ## Check style and types
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check --quiet . || { echo "some files are not formatted: run $(BIN)/ruff format ."; exit 1; }
 	@$(BIN)/mypy
+
+bench: $(VENV)/.test-installed ## Measure the generator beside others (about 45 min), renew docs/performance.md
+	@PATH="$$PATH:/usr/sbin" $(BIN)/python -m benchmarks --minutes $(MINUTES)
 
 clean: ## Remove what make made
 	rm -rf $(VENV) $(DEMO_DIR) .mypy_cache .ruff_cache .pytest_cache .hypothesis

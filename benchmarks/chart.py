@@ -1,4 +1,7 @@
-"""The chart of the page on performance: sustained and peak rate of each generator. PNG, from the results."""
+"""The chart of the page on performance: sustained and peak rate of each generator. PNG, from the results.
+
+wrk is left out: beside it nothing else could be told apart.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import altair as alt
 import vl_convert
 
+from benchmarks.names import WRK
 from benchmarks.rates import rates, spread
 from benchmarks.slices import Mode
 from benchmarks.tables import ORDER
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
     from benchmarks.rates import Kind
 
 KINDS: tuple[Kind, ...] = ("sustained", "peak")
+SHOWN = tuple(name for name in ORDER if name != WRK)
 WIDTH, HEIGHT, SCALE = 330, 190, 2
 
 
@@ -26,7 +31,7 @@ def rows(section: Mapping[str, Any]) -> list[dict[str, Any]]:
     found = []
     for mode in Mode:
         for kind in KINDS:
-            for name in ORDER:
+            for name in SHOWN:
                 rate = spread(rates(section, mode, kind, name))
                 if rate:
                     about = {"mode": mode.value, "kind": kind, "generator": name}
@@ -41,7 +46,7 @@ def specification(section: Mapping[str, Any]) -> dict[str, Any]:
         data = alt.Data(values=[row for row in rows(section) if row["mode"] == mode])
         y = alt.Y(
             "generator:N",
-            sort=list(ORDER),
+            sort=list(SHOWN),
             title=None,
             axis=alt.Axis(minExtent=130, maxExtent=130, labelLimit=130),
         )
@@ -58,6 +63,7 @@ def specification(section: Mapping[str, Any]) -> dict[str, Any]:
         )
         panels.append(alt.layer(bars, ranges).properties(width=WIDTH, height=HEIGHT, title=mode.value))
     config = PAPER.config()
+    config["legend"] |= {"symbolType": "square", "symbolStrokeWidth": 0}
     config["axisY"] = {"grid": False, "ticks": False, "domain": False}
     spec: dict[str, Any] = alt.hconcat(*panels).configure(**config).to_dict()
     return spec

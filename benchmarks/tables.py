@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from benchmarks.rates import Kind
 
+ENOUGH_ROUNDS = 3
 ORDER = (OURS, UNSAMPLED, VEGETA, K6, FAST, PLAIN, WRK)
 _SECTIONS = {
     "lateness": "lateness",
@@ -33,7 +34,7 @@ def tables(sections: Mapping[str, Any]) -> dict[str, str]:
     made = {"goals": goals_table(sections)}
     if "side_by_side" in sections:
         section = sections["side_by_side"]
-        made["machine"] = machine_table(section["machine"])
+        made["machine"] = machine_table(section)
         made["new"] = rates_table(section, Mode.NEW)
         made["kept"] = rates_table(section, Mode.KEPT)
     if "lateness" in sections:
@@ -62,8 +63,9 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def machine_table(machine: Mapping[str, Any]) -> str:
-    """Return what the comparison was measured on."""
+def machine_table(section: Mapping[str, Any]) -> str:
+    """Return what the comparison was measured on, and how long."""
+    machine = section["machine"]
     versions = ", ".join(f"{name} {number}" for name, number in machine["versions"].items())
     busy = ", ".join(f"{each:.2f}" for each in machine["load_before"])
     rows = [
@@ -72,6 +74,7 @@ def machine_table(machine: Mapping[str, Any]) -> str:
         ("System", f"{machine['kernel']}, Python {machine['python']}"),
         ("Programs", versions),
         ("Measured", machine["when"]),
+        ("Comparison", f"{whole_rounds(section)} whole rounds, slices of {section['slice_seconds']} s"),
         ("Load average before (1, 5, 15 min)", busy),
     ]
     return table(("", ""), rows)
@@ -80,7 +83,24 @@ def machine_table(machine: Mapping[str, Any]) -> str:
 def goals_table(sections: Mapping[str, Any]) -> str:
     """Return what is asked of the generator, and what was measured."""
     rows = [(goal.figure, goal.asked, goal.measured, _HELD[goal.held]) for goal in goals(sections)]
-    return table(("Figure", "Asked", "Measured", "Held"), rows)
+    return table(("Figure", "Asked", "Measured", "Held"), rows) + trial_warning(sections)
+
+
+def trial_warning(sections: Mapping[str, Any]) -> str:
+    """Return what a reader must know of a comparison that was too short to compare by; empty if it was not."""
+    rounds = whole_rounds(sections.get("side_by_side", {"rounds": []}))
+    if rounds >= ENOUGH_ROUNDS:
+        return ""
+    return (
+        f"\n\n**These figures are of a short trial**, with {rounds} whole rounds where {ENOUGH_ROUNDS} are the least to "
+        "compare by: they say that the measurement works, and nothing of the generators."
+    )
+
+
+def whole_rounds(section: Mapping[str, Any]) -> int:
+    """Return in how many rounds this generator has found its rate in every mode that was measured."""
+    modes = {one["mode"] for one in section["rounds"]}
+    return min((len(rates(section, Mode(mode), "sustained", OURS)) for mode in modes), default=0)
 
 
 def rates_table(section: Mapping[str, Any], mode: Mode) -> str:

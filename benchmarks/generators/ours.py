@@ -42,17 +42,22 @@ def run(
     locustfile: str = "ours.py",
     user: str = "Visitor",
 ) -> Slice:
-    """Run a slice of one of the locustfile's users; a rate of None is a closed loop.
+    """Run a slice of one of the locustfile's users: as many arrivals as the slice is to have; None: a closed loop.
 
     The lateness is the schedule lag of the run's own totals, from its first arrival on.
     """
+    # ended by a count: as it ends by -t, Locust looks at its own stack for tens of milliseconds, and what is due waits
+    load: tuple[str, ...] = ("Rusher", "-u", str(CLIENTS))
+    seconds = bed.seconds
+    if rate is not None:
+        load = (user, "-u", "1", "--lamb", f"{rate:.3f}", "--iter", str(round(rate * bed.seconds)))
+        seconds *= 2
     with slice_folder() as folder:
         store = f"sqlite:///{folder}/runs.db"
-        load = (user, "-u", "1", "--lamb", f"{rate:.3f}") if rate else ("Rusher", "-u", str(CLIENTS))
         connection = ("--keep-alive",) if mode is Mode.KEPT else ()
         common = ("-H", bed.url, "--store", store, *connection, *options)
         told, _ = run_locust(
-            folder, locustfile, *load, *common, seconds=bed.seconds, BENCH_RATE=f"{rate or 1:.3f}"
+            folder, locustfile, *load, *common, seconds=seconds, BENCH_RATE=f"{rate or 1:.3f}"
         )
         totals = _totals(folder / "runs.db")
     return msgspec.structs.replace(

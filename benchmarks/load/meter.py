@@ -1,6 +1,6 @@
 """What a Locust process measures of itself, the same for every locustfile here: told as one line of JSON at the end.
 
-It begins when all users are there and ends when the load is told to stop; the start of Python is not in it.
+It begins when all users are there and ends with the last request; the start of Python is not in it.
 """
 
 from __future__ import annotations
@@ -42,9 +42,11 @@ def _tell(environment: Environment, **_: Any) -> None:
     began, cpu, before = _began[0] if _began else (time.monotonic(), time.process_time(), 0)
     began = max([began, *_schedule])
     total = environment.stats.total
+    last = total.last_request_timestamp or time.time()  # Locust's clock is the system's
+    ended = last - time.time() + time.monotonic()
     requests = total.num_requests - before
     measured = {
-        "offered": requests / max(1e-9, time.monotonic() - began),
+        "offered": requests / max(1e-9, ended - began),
         "errors": total.num_failures,
         "cpu_seconds_per_request": (time.process_time() - cpu) / requests if requests else None,
         "late_p50_seconds": quantile(lateness, 0.5),
