@@ -23,25 +23,23 @@ from gevent.event import Event
 from locust.exception import StopTest
 
 from swarm_ext import garbage
-from swarm_ext.arrivals import stream_rng
+from swarm_ext.arrival import Arrival
 from swarm_ext.arrivals.check import ArrivalChecker, merge
-from swarm_ext.client import header_of
 from swarm_ext.crew import Crew
 from swarm_ext.load import LoadRecorder
 from swarm_ext.model import ArrivalCheck
 from swarm_ext.quota import Lease
 from swarm_ext.replay_player import Player
 from swarm_ext.settings import options_of, settings
+from swarm_ext.stream import Stream
 
 if TYPE_CHECKING:
-    import random
     from collections.abc import Callable
 
     from locust.env import Environment
 
     from swarm_ext.arrivals import PointProcess
     from swarm_ext.client import Sessions
-    from swarm_ext.load import Outcome
     from swarm_ext.settings import Settings
 
 logger = logging.getLogger(__name__)
@@ -66,89 +64,12 @@ class RunInfo(msgspec.Struct, frozen=True, kw_only=True):
     stride: int = 1
 
 
-class Arrival:
-    """One arrival that was started: one task execution. It hears of its requests in the place of Locust's event."""
-
-    __slots__ = ("_due", "_ended", "_generator", "_open", "_start", "failed")
-
-    def __init__(self, generator: Generator, due: float | None) -> None:
-        self._generator = generator
-        self._due = due
-        self._open = True
-        self._start = 0.0
-        self.failed = False
-        self._ended: Event | None = None
-
-    def begin(self) -> None:
-        """Note the moment at which it really begins, and by how much that is after its scheduled instant."""
-        self._start = now = time.monotonic()
-        if self._due is not None:
-            self._generator.recorder.lagged(now, now - self._due)
-
-    def fire(self, **request: object) -> None:
-        """Take the measurements of one of its requests, and pass them on to Locust."""
-        if request.get("exception") is not None:
-            self.failed = True
-        replica = header_of(request.get("response"), b"x-replica")
-        if replica:
-            self._generator.recorder.answered_by(time.monotonic(), replica[:64])
-        self._generator.environment.events.request.fire(**request)
-
-    def end(self, outcome: Outcome) -> None:
-        """Settle how it ended; only the first word counts."""
-        if self._open:
-            self._open = False
-            now = time.monotonic()
-            self._generator.ended(self, now, outcome, now - self._start)
-            if self._ended is not None:
-                self._ended.set()
-
-    def join(self) -> None:
-        """Wait for its end."""
-        if self._open:
-            self._ended = Event()
-            self._ended.wait()
-
-
-class Stream:
-    """One user's arrivals: its own generator of random numbers, and the check of its measured gaps."""
-
-    def __init__(
-        self,
-        number: int,
-        seed: int,
-        process: PointProcess | None,
-        checker: ArrivalChecker | None,
-        origin: float,
-    ) -> None:
-        self.number = number
-        self.rng: random.Random = stream_rng(seed, number)
-        self.process = process
-        self.origin = origin
-        """When the run began, in monotonic seconds."""
-        self._last = time.monotonic()
-        self.begin = self._last - origin
-        """How many seconds later the stream began."""
-        self._check = None if checker is None else checker.stream(self.begin)
-
-    def arrived(self, now: float) -> None:
-        """Note that an arrival was offered at `now`, in monotonic seconds."""
-        if self._check is not None:
-            self._check.arrival(now - self._last)
-        self._last = now
-
-    def end(self) -> None:
-        """Note that nothing more will come: the present gap stays unfinished."""
-        if self._check is not None:
-            self._check.end(time.monotonic() - self._last)
-            self._check = None
-
-
 class Generator:
     """Everything that this process generates, one run after the other. Outside a run it generates nothing."""
 
     def __init__(self, environment: Environment) -> None:
         self.environment = environment
+        self._request_event = environment.events.request
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
         self.on_no_streams: Callable[[], None] = lambda: None
         self.pools: dict[object, Sessions] = {}
@@ -283,17 +204,12 @@ class Generator:
             self.recorder.dropped(now)
         else:
             self.recorder.started(now)
-            arrival = Arrival(self, due)
+            arrival = Arrival(due, self.recorder, self._request_event, self._arrivals.discard)
             self._arrivals.add(arrival)
             self._crew.start(run, arrival, *arguments)
         if self.lease.spent:
             self.stop_scheduling()
         return arrival
-
-    def ended(self, arrival: Arrival, at: float, outcome: Outcome, response_seconds: float) -> None:
-        """Count an arrival's end."""
-        self._arrivals.discard(arrival)
-        self.recorder.ended(at, outcome, response_seconds)
 
     def stop_scheduling(self) -> None:
         """Offer nothing more from now on: streams end, their users stay."""

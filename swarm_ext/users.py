@@ -38,11 +38,13 @@ if TYPE_CHECKING:
 
     from locust.env import Environment
 
+    from swarm_ext.arrival import Arrival
     from swarm_ext.arrivals import PointProcess
     from swarm_ext.client import Sessions
-    from swarm_ext.generator import Arrival, Generator, Stream
+    from swarm_ext.generator import Generator
     from swarm_ext.load import Outcome
     from swarm_ext.settings import Settings
+    from swarm_ext.stream import Stream
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import pytest
 
+from swarm_ext.client.address import Address
 from swarm_ext.client.failures import not_connected
-from swarm_ext.client.resolver import Address
 from tests.client_visit import visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 

@@ -12,10 +12,10 @@ import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
 from swarm_ext.client.fallback import FastSessions
+from swarm_ext.client.lean_sessions import LeanSessions
 from swarm_ext.client.listener import RequestListener
 from swarm_ext.client.response import Response
 from swarm_ext.client.session import Session
-from swarm_ext.client.site import Site
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -58,7 +58,7 @@ def sessions(base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) ->
     elif base_url.lower().startswith("https://"):
         reason = "over TLS"
     else:
-        return Site(base_url, keep_alive=keep_alive, settings=settings)
+        return LeanSessions(base_url, keep_alive=keep_alive, settings=settings)
     if reason not in _said:
         _said.add(reason)
         logger.info("Requests %s are made by Locust's FastHttpSession, which sends fewer per second", reason)

@@ -28,8 +28,8 @@ from swarm_ext.client.failures import lost, not_connected
 from swarm_ext.client.reader import ResponseReader
 
 if TYPE_CHECKING:
+    from swarm_ext.client.address import Address
     from swarm_ext.client.patience import Patience
-    from swarm_ext.client.resolver import Address
 
 _READ, _WRITE = 1, 2
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)

@@ -10,7 +10,7 @@ import resource
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from swarm_ext.client.resolver import Address
+    from swarm_ext.client.address import Address
 
 
 class RequestError(OSError):

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import socket
 import time
-from typing import Any, NamedTuple
 
 import gevent
 import gevent.socket
 from gevent.event import Event
 
+from swarm_ext.client.address import Address
 from swarm_ext.client.failures import NotConnectedError
 
 TTL_SECONDS = 5.0
@@ -22,17 +22,6 @@ TTL_SECONDS = 5.0
 
 FAILURE_TTL_SECONDS = 1.0
 """How long a name that could not be resolved is not tried again."""
-
-
-class Address(NamedTuple):
-    """One address to connect to; `sockaddr` is as the socket module has it."""
-
-    family: int
-    sockaddr: Any
-
-    def __str__(self) -> str:
-        host, port = self.sockaddr[:2]
-        return f"[{host}]:{port}" if self.family == socket.AF_INET6 else f"{host}:{port}"
 
 
 class Resolver:

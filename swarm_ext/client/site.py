@@ -9,15 +9,10 @@ from swarm_ext.client.decoding import ACCEPT_ENCODING
 from swarm_ext.client.fallback import FastSessions
 from swarm_ext.client.idle import IdleConnections
 from swarm_ext.client.request import Headers, Request, Target, merged, target
-from swarm_ext.client.session import Session
 from swarm_ext.client.transport import Transport
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-    from locust import User
-
-    from swarm_ext.client.listener import RequestListener
 
 _REMEMBERED = 1000
 """How many requests with nothing but a method and a path are kept ready to be sent again."""
@@ -25,7 +20,7 @@ _ABSOLUTE = re.compile("https?://", re.IGNORECASE)
 
 
 class Site:
-    """Makes the sessions of one user class for an `http://` host. `idle`: the connections that they share, if any.
+    """One `http://` host, as the visitors of one user class see it. `idle`: the connections that they share, if any.
 
     `settings` are those of FastHttpSession (network_timeout, max_redirects, …), times in seconds. Raise ValueError for a
     host that is none.
@@ -46,20 +41,6 @@ class Site:
         own = {"User-Agent": "swarm-ext", "Accept-Encoding": ACCEPT_ENCODING}
         self._headers = merged(own, settings["headers"] or {})
         self._ready: dict[tuple[str, str], Request] = {}
-
-    def acquire(self, user: User | None, listener: RequestListener) -> Session:
-        """Return a new visitor's session; it tells `listener` of its requests."""
-        return Session(self, user, listener)
-
-    def release(self, session: Session) -> None:
-        """Take a session back when its arrival has ended."""
-        session.close()
-        session.user = None  # they refer to each other: left so, each pair is work for the garbage collector
-
-    def discard(self, session: Session) -> None:
-        """Take back a session whose arrival was cut off."""
-        session.close_abandoned()
-        session.user = None
 
     def close(self) -> None:
         """Close what is idle."""
