@@ -22,7 +22,7 @@ import msgspec
 from gevent.event import Event
 from locust.exception import StopTest
 
-from swarm_ext import garbage
+from swarm_ext import garbage, turns
 from swarm_ext.arrival import Arrival
 from swarm_ext.arrivals.check import ArrivalChecker, merge
 from swarm_ext.crew import Crew
@@ -106,6 +106,7 @@ class Generator:
         """
         self.drain(0)
         garbage.set_aside()
+        turns.keep_short()
         self._reset(info, chosen, lease)
         self._origin = None
         self._origin_known.clear()
