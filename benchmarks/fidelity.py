@@ -1,12 +1,12 @@
 """Measure how truly generators make the arrivals that they promise, on the wire, against a server that takes 100 ms.
 
-From the project's folder, as root: `.venv/bin/python -m benchmarks.fidelity`. It takes about five minutes, and uses vegeta
+From the project's folder, as root: `.venv/bin/python -m benchmarks.fidelity`. It takes about eight minutes, and uses vegeta
 and k6 if they are on the path. Each generator has one core, the server another; they take turns, since machines vary.
 
 What each promises: vegeta and k6 constant gaps, swarm-ext those of the process that it is asked for. When connections
 arrive is told by the kernel (`tests.integration.wire`), the same for all of them.
 
-- *offered*: of Poisson arrivals the number is random itself: a standard deviation is 1/√n of it.
+- *scheduled*: what each one's perfect schedule has in the judged seconds; of Poisson arrivals the number is random.
 - *KS distance*: the largest distance of the gaps' distribution function to the promised one. To constant gaps it is at
   least a half as soon as no two gaps are equal, however little they differ; so there is a second figure:
 - *gap error*: by how much a gap differs from the promised one of the same rank, on average, in mean gaps (the Wasserstein
@@ -65,6 +65,8 @@ class Fidelity:
     generator: str
     promised: str
     asked_rate: float
+    scheduled_rate: float
+    """What its own schedule has in these seconds: of Poisson arrivals the number is random itself."""
     offered_rate: float
     ks_distance: float
     gap_error: float
@@ -154,14 +156,18 @@ def measure(name: str, rate: float, seconds: int = SECONDS) -> Fidelity:
                 lost = generator.run(Path(folder), server.url, rate, seconds + SETTLE_SECONDS + 1)
         arrivals = np.array([connection.at for connection in wire.connections])
     process = generator.promises(rate)
-    late = lateness(arrivals, process)
-    judged = (arrivals >= arrivals[0] + SETTLE_SECONDS) & (arrivals < arrivals[0] + SETTLE_SECONDS + seconds)
-    late = late[judged] - late[judged].min()
+    begin = arrivals[0] + SETTLE_SECONDS
+    judged = (arrivals >= begin) & (arrivals < begin + seconds)
+    instants = schedule(process, 2 * len(arrivals) + int(rate * seconds))
+    late = (arrivals - instants[: len(arrivals)])[judged]
+    instants += late.min()
+    late -= late.min()
     gaps = np.diff(arrivals[judged])
     return Fidelity(
         generator=name,
         promised=process.kind,
         asked_rate=rate,
+        scheduled_rate=float(((instants >= begin) & (instants < begin + seconds)).sum()) / seconds,
         offered_rate=float(judged.sum()) / seconds,
         ks_distance=ks_distance(gaps, process),
         gap_error=gap_error(gaps, process),
@@ -171,10 +177,9 @@ def measure(name: str, rate: float, seconds: int = SECONDS) -> Fidelity:
     )
 
 
-def lateness(arrivals: Floats, process: ArrivalProcess) -> Floats:
-    """Return by how many seconds each arrival is after its instant of the schedule, up to a constant."""
-    instants = islice(process.instants(stream_rng(SEED, 0), 0.0), len(arrivals))
-    return arrivals - arrivals[0] - np.fromiter(instants, float)
+def schedule(process: ArrivalProcess, number: int) -> Floats:
+    """Return the instants of so many arrivals, as the first stream of a run has them, in seconds from anywhere."""
+    return np.fromiter(islice(process.instants(stream_rng(SEED, 0), 0.0), number), float)
 
 
 def ks_distance(gaps: Floats, process: ArrivalProcess) -> float:
@@ -213,13 +218,13 @@ def median(rounds: Sequence[Fidelity]) -> Fidelity:
 
 def table(taken: Sequence[Sequence[Fidelity]]) -> str:
     """Return the medians as a Markdown table, with the range of p99 of lateness."""
-    columns = "generator|gaps promised|asked [1/s]|offered [1/s]|error|KS distance|gap error|late p50 [ms]|late p99 [ms] (range)|lost"
+    columns = "generator|gaps promised|asked [1/s]|scheduled [1/s]|offered [1/s]|error|KS distance|gap error|late p50 [ms]|late p99 [ms] (range)|lost"
     lines = [f"| {columns.replace('|', ' | ')} |", "|---" * (columns.count("|") + 1) + "|"]
     for rounds in taken:
         it, late = median(rounds), [each.late_p99_seconds * 1e3 for each in rounds]
         lines.append(
-            f"| {it.generator} | {it.promised} | {it.asked_rate:,.0f} | {it.offered_rate:,.1f}"
-            f" | {it.offered_rate / it.asked_rate - 1:+.1%} | {it.ks_distance:.3f} | {it.gap_error:.1%}"
+            f"| {it.generator} | {it.promised} | {it.asked_rate:,.0f} | {it.scheduled_rate:,.1f} | {it.offered_rate:,.1f}"
+            f" | {it.offered_rate / it.scheduled_rate - 1:+.1%} | {it.ks_distance:.3f} | {it.gap_error:.1%}"
             f" | {it.late_p50_seconds * 1e3:.3f} | {statistics.median(late):.2f} ({min(late):.2f}–{max(late):.2f})"
             f" | {it.lost:.0f} |"
         )

@@ -39,14 +39,15 @@ def service_time(text: str) -> Callable[[], float]:
 
 
 class Client:
-    """A connection: its socket, whence it came, and what of a request has arrived."""
+    """A connection: its socket, whence it came, what of a request has arrived, and whether one was said to be the last."""
 
-    __slots__ = ("port", "received", "socket")
+    __slots__ = ("ends", "port", "received", "socket")
 
     def __init__(self, connection: socket.socket, port: int) -> None:
         self.socket = connection
         self.port = port
         self.received = b""
+        self.ends = False
 
 
 class Server:
@@ -99,6 +100,7 @@ class Server:
         *requests, client.received = (client.received + received).split(b"\r\n\r\n")
         now = time.monotonic()
         for request in requests:
+            client.ends = client.ends or b"connection: close" in request.lower()
             path = request.split(b" ", 2)[1]
             self._log.write(b"%.6f %d %s\n" % (now, client.port, path))
             self._requests += 1
@@ -110,6 +112,8 @@ class Server:
             client = heapq.heappop(self._due)[2]
             with contextlib.suppress(OSError):  # it is gone; that is read, too
                 client.socket.send(ANSWER)
+                if client.ends:
+                    self._close(client)
 
     def _close(self, client: Client) -> None:
         if client.socket.fileno() >= 0:
