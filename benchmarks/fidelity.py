@@ -26,7 +26,7 @@ import statistics
 import subprocess
 import tempfile
 from contextlib import contextmanager
-from dataclasses import astuple, dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -211,9 +211,9 @@ def measured_in_turn(
 
 def median(rounds: Sequence[Fidelity]) -> Fidelity:
     """Return the medians of one generator's rounds at one rate, figure by figure."""
-    first, columns = rounds[0], zip(*map(astuple, rounds), strict=True)
-    middle = [values[0] if isinstance(values[0], str) else statistics.median(values) for values in columns]
-    return Fidelity(**dict(zip((field.name for field in fields(first)), middle, strict=True)))
+    numbers = [field.name for field in fields(Fidelity) if field.name not in ("generator", "promised")]
+    middle = {name: statistics.median(getattr(each, name) for each in rounds) for name in numbers}
+    return replace(rounds[0], **middle)
 
 
 def table(taken: Sequence[Sequence[Fidelity]]) -> str:
