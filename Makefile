@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3 python3.14 python3.13 python3.12 python3.11; 
 STRICT ?=
 DEMO_DIR := demo
 # how long `make bench` compares generators, beside its other measurements
-MINUTES ?= 12
+MINUTES ?= 20
 
 .PHONY: help demo test lint bench clean
 .DEFAULT_GOAL := help

@@ -1,7 +1,8 @@
 """Measure everything and renew docs/performance.md: `make bench`, or `python -m benchmarks --minutes 25`.
 
 Each program runs by itself and renews its own part of the results, so that any of them can be run again alone. One that
-cannot run here is named, and the others go on. Ctrl-C ends the present one; what was found is put into the page.
+cannot run here is named, and the others go on. Ctrl-C ends the present one; what was found is put into the page,
+which is renewed only from the results that are kept beside it.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def main() -> None:
             failed.append(program)
         if code == BROKEN_OFF:
             break
-    renewed = run("page", (), chosen.results)
+    renewed = run("page", (), chosen.results) if chosen.results == results.RESULTS else 0
     if failed:
         results.progress(f"not measured to the end: {', '.join(failed)}")
         raise SystemExit(BROKEN_OFF if code == BROKEN_OFF else 1)
