@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from swarm_ext.sampling.cadvisor_wire import (
     ContainerInfo,
     ContainersReply,
@@ -206,6 +208,23 @@ def test_the_first_container_of_an_empty_node_is_taken_from_its_beginning() -> N
         poll(series, node, second + 0.5)
     node.measure(10, 11, 12, containers="a")
     assert seconds(poll(series, node, 12.5)) == [10, 11, 12]
+
+
+def test_an_answer_that_is_not_taken_to_its_end_comes_whole_with_the_next() -> None:
+    def is_cut_off() -> None:
+        raise TimeoutError
+
+    series, node = new_series(), Node()
+    names = "abcdefghijkl"
+    for second in (0, 1):
+        node.measure(second, containers=names)
+    poll(series, node, 1.0)
+    node.measure(2, containers=names)
+    with pytest.raises(TimeoutError):
+        series.take(node.answer(series, 2.0), is_cut_off)
+    node.measure(3, containers=names)
+    batch = poll(series, node, 3.0)
+    assert all(seconds(batch, name) == [2, 3] for name in names)
 
 
 def test_the_same_container_twice_in_an_answer_is_taken_once() -> None:

@@ -26,6 +26,9 @@ OFF_BEAT = 0.95
 """Polls come a little more often than asked for. In step with the node's own measuring, each would find the newest
 point equally old, and that age could not be told from an offset between the clocks."""
 
+LET_OTHERS_SECONDS = 1e-6
+"""What a poll sleeps between a few containers and the next: not 0, or the loop would not look at what has arrived."""
+
 AnswerT = TypeVar("AnswerT")
 
 
@@ -116,7 +119,8 @@ class NodePoller:
         since, points = self.series.root_query(query)
         root = self._optional("whole machine", lambda: self._cadvisor.root(since, points=points))
         self._note_rejected(reply.rejected, len(reply.containers))
-        return self.series.take(Poll(query, reply, root, asked_at, received_at, time.monotonic()))
+        poll = Poll(query, reply, root, asked_at, received_at, time.monotonic())
+        return self.series.take(poll, lambda: gevent.sleep(LET_OTHERS_SECONDS))
 
     def _optional(self, what: str, ask: Callable[[], AnswerT]) -> AnswerT | None:
         if time.monotonic() < self._retry_at.get(what, 0.0):
