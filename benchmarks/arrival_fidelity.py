@@ -31,7 +31,8 @@ def main() -> None:
     with results.recorded("fidelity", chosen.results) as figures:
         taken = fidelity.measured_in_turn(chosen.rates, chosen.seconds, chosen.rounds)
         figures["rounds"] = [[asdict(one) for one in rounds] for rounds in taken]
-        results.progress(fidelity.table(taken))
+        figures["table"] = fidelity.table(taken)
+        results.progress(figures["table"])
 
 
 if __name__ == "__main__":

@@ -5,8 +5,6 @@ from __future__ import annotations
 import statistics
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import fidelity
-from benchmarks.fidelity import Fidelity
 from benchmarks.goals import goals, late, observed_ratio, times
 from benchmarks.names import CONSTANT, FAST, K6, OURS, PLAIN, UNSAMPLED, VEGETA, WRK
 from benchmarks.rates import Spread, rates, ratios, spread
@@ -42,7 +40,7 @@ def tables(sections: Mapping[str, Any]) -> dict[str, str]:
     if "observation_lag" in sections:
         made["observation"] = observation_table(sections)
     if "fidelity" in sections:
-        made["fidelity"] = fidelity_table(sections["fidelity"])
+        made["fidelity"] = sections["fidelity"]["table"]
     if "memory" in sections:
         made["memory"] = memory_table(sections["memory"])
     return {name: table + measured_when(sections, name) for name, table in made.items()}
@@ -74,7 +72,7 @@ def machine_table(section: Mapping[str, Any]) -> str:
         ("System", f"{machine['kernel']}, Python {machine['python']}"),
         ("Programs", versions),
         ("Measured", machine["when"]),
-        ("Comparison", f"{whole_rounds(section)} whole rounds, slices of {section['slice_seconds']} s"),
+        ("Comparison", f"{_rounds(whole_rounds(section))}, slices of {section['slice_seconds']} s"),
         ("Load average before (1, 5, 15 min)", busy),
     ]
     return table(("", ""), rows)
@@ -92,9 +90,13 @@ def trial_warning(sections: Mapping[str, Any]) -> str:
     if rounds >= ENOUGH_ROUNDS:
         return ""
     return (
-        f"\n\n**These figures are of a short trial**, with {rounds} whole rounds where {ENOUGH_ROUNDS} are the least to "
+        f"\n\n**These figures are of a short trial**, with {_rounds(rounds)} where {ENOUGH_ROUNDS} are the least to "
         "compare by: they say that the measurement works, and nothing of the generators."
     )
+
+
+def _rounds(count: int) -> str:
+    return f"{count} whole round{'' if count == 1 else 's'}"
 
 
 def whole_rounds(section: Mapping[str, Any]) -> int:
@@ -190,11 +192,6 @@ def observation_table(sections: Mapping[str, Any]) -> str:
     rows.append(("ratio within a round", *(times(one) if one else "–" for one in ratio)))
     heads = (f"Sampler, store, autoscaler, at {section['rate']:,.0f}/s", "Lag p50 [ms]", "Lag p99 [ms]")
     return table(heads, rows)
-
-
-def fidelity_table(section: Mapping[str, Any]) -> str:
-    """Return how truly each generator makes the arrivals that it promises."""
-    return fidelity.table([[Fidelity(**one) for one in rounds] for rounds in section["rounds"]])
 
 
 def memory_table(section: Mapping[str, Any]) -> str:
