@@ -88,4 +88,5 @@ def main(outer_name: str, inner_name: str, delay: float, jitter: float, loss: fl
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2], *map(float, sys.argv[3:6]), int(sys.argv[6]))
+    delay, jitter, loss = map(float, sys.argv[3:6])
+    main(sys.argv[1], sys.argv[2], delay, jitter, loss, int(sys.argv[6]))
