@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from tests.integration.wire import Wire
 
 ATTEMPTS = 3
-STARVED_SECONDS = 0.005
+STARVED_SECONDS = 0.003
 """A schedule lag whose p99 is above tells that the generator did not get its share of the CPU. Undisturbed it is some
 0.3 ms up to 1,000 arrivals/s, and 1 to 3 ms at 5,000/s, with the server beside it."""
 
@@ -43,7 +43,9 @@ class Asked:
     settle_seconds: int = 1
     locustfile: Path = LOCUSTFILES / "poisson.py"
     options: tuple[str, ...] = ()
-    seed: int = 7
+    seed: int = 10
+    """Here those are taken whose schedule itself is rejected by no test even at 15 %: what comes near to being rejected
+    comes from how it was kept."""
 
     def command(self, url: str) -> list[str]:
         """Return Locust's options; those of this run have the last word."""
