@@ -27,6 +27,7 @@ from swarm_ext.quota import Lease
 from swarm_ext.settings import check_after_parsing, options_of, settings
 from swarm_ext.store import StoreError
 from swarm_ext.swarm import SwarmError
+from swarm_ext.warm_up import warm_up
 
 if TYPE_CHECKING:
     from locust.argument_parser import LocustArgumentParser
@@ -54,6 +55,7 @@ def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None 
         )
         return
     _raise_file_limit()
+    warm_up()
     if isinstance(runner, WorkerRunner):
         Worker(environment, runner, own)
         signals.handle_on_worker(environment)
