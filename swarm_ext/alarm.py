@@ -23,6 +23,7 @@ from gevent import get_hub, getcurrent
 
 _CLOCK_MONOTONIC = 1
 _READ = 1
+_NANO = 1_000_000_000
 _ABSOLUTE = 1
 _FAR_SECONDS = 1e9
 """The latest instant that the timer is set to, in seconds since the machine started: it is to fit into its fields."""
@@ -57,9 +58,9 @@ class _TimerFile:
     def set(self, instant: float) -> None:
         """Let it go off at an instant of the monotonic clock, in place of the one before; it need not be read meanwhile."""
         value = self._setting.value
-        value.seconds = seconds = int(instant)
-        value.nanoseconds = int((instant - seconds) * 1e9) + 1  # all zero would disarm it
-        self._set_time(self.number, _ABSOLUTE, self._pointer, None)
+        value.seconds, value.nanoseconds = divmod(int(instant * 1e9) + 1, _NANO)  # all zero would disarm it
+        if self._set_time(self.number, _ABSOLUTE, self._pointer, None):
+            raise OSError(ctypes.get_errno(), f"the timer cannot be set to {instant!r}")
 
     def __del__(self) -> None:
         """Give it back."""

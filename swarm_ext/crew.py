@@ -27,29 +27,32 @@ class Crew:
     def __init__(self) -> None:
         self._members: set[_Worker] = set()
         self._idle: list[_Worker] = []
-        self._starting: deque[_Worker] = deque()
+        self._starting: deque[tuple[_Worker, _Job]] = deque()
         self._soon = get_hub().loop.run_callback
         self._all_done = Event()
         self._all_done.set()
 
     def start(self, function: Callable[..., None], *arguments: Any) -> None:
         """Run a function soon, after those that were started before it. It handles its exceptions itself."""
-        if self._idle:
-            worker = self._idle.pop()
-        else:
-            worker = _Worker(self)
-            self._members.add(worker)
-        worker.job = (function, arguments)
-        self._starting.append(worker)
+        self._starting.append((self._idle.pop() if self._idle else self._recruit(), (function, arguments)))
         if len(self._starting) == 1:
             self._soon(self._launch)
+
+    def _recruit(self) -> _Worker:
+        worker = _Worker(self)
+        self._members.add(worker)
+        return worker
 
     def _launch(self) -> None:
         """Let those begin that have a job; in the hub, to which each returns when it first waits for something."""
         starting = self._starting
         try:
             while starting:
-                starting.popleft().switch()
+                worker, job = starting.popleft()
+                if worker.dead:  # something that a task left to it has ended it since
+                    worker = self._recruit()
+                worker.job = job
+                worker.switch()
         finally:
             if starting:
                 self._soon(self._launch)

@@ -36,6 +36,8 @@ from swarm_ext.pace import Pace
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from gevent import Greenlet
+    from gevent.pool import Group
     from locust.env import Environment
 
     from swarm_ext.arrival import Arrival
@@ -108,6 +110,14 @@ class ArrivalUser(FastHttpUser):
     def path(self) -> str:
         """The path that --path asks for."""
         return self.settings.path
+
+    def start(self, group: Group) -> Greenlet:
+        """Start the user; when it has ended, what `on_stop` opened is closed."""
+        greenlet: Greenlet = super().start(group)
+        client: Any = self.client
+        if isinstance(client, Session):
+            greenlet.link(lambda _: client.close())
+        return greenlet
 
     def stop(self, force: bool = False) -> bool:  # noqa: ARG002, FBT001, FBT002 - Locust's signature
         """Stop the stream at once. Its requests in flight are not this greenlet's: they go on until the run is drained."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 import time
@@ -46,6 +47,14 @@ def test_an_instant_is_met_better_than_by_milliseconds(alarm: Alarm) -> None:
     assert min(late) >= 0
     # by whole milliseconds seven in ten would be later than 0.3 ms; a busy machine may wake a few of these late, too
     assert sorted(late)[3 * len(late) // 10] < 0.0002
+
+
+@pytest.mark.parametrize("fraction", [0.0, 0.9999999995, 0.99999999999])
+def test_an_instant_close_to_a_whole_second_is_met(alarm: Alarm, fraction: float) -> None:
+    due = math.floor(time.monotonic()) + 1 + fraction
+    waiting = gevent.spawn(alarm.wait_until, due)
+    waiting.join(30)
+    assert waiting.successful()
 
 
 def test_an_instant_that_is_over_is_not_waited_for(alarm: Alarm) -> None:

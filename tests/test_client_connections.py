@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gc
+import os
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -269,6 +272,84 @@ def test_the_addresses_of_a_name_are_used_in_turn_and_one_that_refuses_rests(
             assert reports.last["exception"] is None
     assert {got.count("127.0.0.1"), got.count("127.0.0.3")} <= {10, 11}
     assert names["asked"] == ["shop.test"]
+
+
+def test_an_address_that_this_machine_has_no_sockets_for_is_passed_over(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with HostileServer(answers(ok())) as server:
+        found = [(253, 1, 6, "", ("x", 1)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", server.port))]
+        monkeypatch.setattr("gevent.socket.getaddrinfo", lambda *_, **__: found)
+        for _ in range(3):
+            with visit(f"http://shop.test:{server.port}") as (client, reports):
+                assert client.get("/").status_code == 200
+                assert reports.last["exception"] is None
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a network without IPv6 is made by root")
+def test_where_ipv6_is_off_a_name_that_also_has_such_an_address_is_reached_by_the_other() -> None:
+    program = """
+import socket
+from gevent import monkey; monkey.patch_all()
+import gevent.socket
+from tests.client_visit import visit
+from tests.hostile_server import HostileServer, answers, ok
+with HostileServer(answers(ok())) as server:
+    found = [(family, 1, 6, "", (ip, server.port)) for family, ip in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))]
+    gevent.socket.getaddrinfo = lambda *_, **__: found
+    for _ in range(4):
+        with visit(f"http://shop.test:{server.port}") as (client, reports):
+            print(client.get("/").status_code)
+    with visit(f"http://[::1]:{server.port}") as (client, reports):
+        gevent.socket.getaddrinfo = lambda *_, **__: found[:1]
+        client.get("/")
+        print(reports.failure)
+"""
+    without = (
+        'ip link set lo up; for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done; exec "$@"'
+    )
+    done = subprocess.run(
+        ["unshare", "-n", "sh", "-c", without, "sh", sys.executable, "-c", program],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    lines = done.stdout.splitlines()
+    assert lines[:4] == ["200"] * 4
+    assert "no route to [::1]" in lines[4]
+    assert "this machine has no address of that kind" in lines[4]
+
+
+def test_a_name_that_takes_too_long_to_resolve_is_a_failed_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("gevent.socket.getaddrinfo", lambda *_, **__: gevent.sleep(20))
+    with visit("http://shop.test", connection_timeout=0.2) as (client, reports):
+        assert client.get("/").status_code == 0
+        assert reports.failure == "the name 'shop.test' was not resolved within 0.2 s"
+
+
+def test_what_comes_back_to_a_site_that_has_closed_is_closed() -> None:
+    with HostileServer(answers(ok())) as server:
+        visitors = Visitors(server.url, keep_alive=True)
+        with visitors.one() as (client, _):
+            visitors.sessions.close()
+            client.get("/")
+            client.get("/")
+        assert server.connections == 2
+
+
+def test_a_large_request_goes_on_after_an_interim_response_and_after_the_beginning_of_a_good_one() -> None:
+    size = 20_000_000
+
+    def script(peer: Peer) -> None:
+        peer.request_head()
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        peer.wait(0.1)
+        peer.send(b"HTTP/1.1 200 OK\r\n")
+        peer.wait(0.1)
+        length = len(peer.request())
+        peer.send(b"Content-Length: 8\r\n\r\n%08d" % length)
+
+    with HostileServer(script) as server, visit(server.url, network_timeout=5) as (client, reports):
+        assert int(client.post("/", data=b"x" * size).content) > size
+        assert reports.last["exception"] is None
 
 
 def test_a_name_is_resolved_once_by_all_that_ask_at_once(

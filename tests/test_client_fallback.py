@@ -92,6 +92,36 @@ def test_a_redirect_may_lead_to_https(secure: str) -> None:
         assert response.headers["X-Got-Authorization"] == "none"
 
 
+def test_a_request_over_tls_takes_no_longer_than_its_timeout_or_the_tasks_own(secure: str) -> None:
+    """In a process of its own: where gevent has not patched ssl, as in these tests, TLS blocks the loop."""
+    program = f"""
+from gevent import Timeout, monkey; monkey.patch_all()
+from tests.client_visit import visit
+from tests.hostile_server import HostileServer, answers
+moved = b"HTTP/1.1 301 Moved\\r\\nLocation: {secure}/never\\r\\nContent-Length: 0\\r\\n\\r\\n"
+with HostileServer(answers(moved)) as server:
+    for host, path in (("{secure}", "/never"), (server.url, "/"), ("http://127.0.0.1:1", "{secure}/never")):
+        with visit(host) as (client, reports):
+            print(client.get(path, timeout=0.3).status_code, reports.failure)
+    with visit(server.url) as (client, _):
+        with Timeout(0.3, False):
+            client.get("/")
+            print("not reached")
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines() == ["0 not complete within 0.3 s"] * 3
+
+
+def test_a_request_in_pieces_takes_no_longer_than_its_timeout() -> None:
+    with HostileServer(lambda peer: peer.wait()) as server, visit(server.url) as (client, reports):
+        client.get("/", stream=True, timeout=0.3)
+        assert "not complete within 0.3 s" in reports.failure
+        with pytest.raises(ValueError, match="above 0"):
+            client.get("/", stream=True, timeout=-1)
+
+
 def test_a_failure_over_tls_is_a_failed_request() -> None:
     with visit("http://127.0.0.1:1") as (client, reports):
         assert client.get("https://127.0.0.1:1/").status_code == 0

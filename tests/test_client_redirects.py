@@ -44,7 +44,7 @@ def by_path(**answers_by_path: bytes) -> Script:
 )
 def test_a_location_is_resolved_against_the_request(location: str, path: str) -> None:
     before = Request("GET", target("http://a.test/deep/a"), {}, None)
-    assert following(before, 302, location).target.path == path
+    assert following(before, 302, location.encode()).target.path == path
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_a_location_is_resolved_against_the_request(location: str, path: str) ->
 def test_the_method_changes_or_the_body_stays(status: int, method: str, then: str) -> None:
     body = None if method in ("GET", "HEAD") else b"body"
     headers = {"Content-Type": "text/plain", "X-Own": "1"} if body else {"X-Own": "1"}
-    after = following(Request(method, target("http://a.test/a"), headers, body), status, "/b")
+    after = following(Request(method, target("http://a.test/a"), headers, body), status, b"/b")
     assert after.method == then
     assert after.body == (body if then == method else None)
     assert after.headers == (headers if then == method else {"X-Own": "1"})
@@ -69,9 +69,17 @@ def test_the_method_changes_or_the_body_stays(status: int, method: str, then: st
 )  # fmt: skip
 def test_credentials_do_not_leave_their_origin(location: str, kept: bool) -> None:
     headers = {"authorization": "Basic x", "X-Own": "1"}
-    after = following(Request("GET", target("http://a.test/a"), headers, None), 302, location)
+    after = following(Request("GET", target("http://a.test/a"), headers, None), 302, location.encode())
     assert ("authorization" in after.headers) == kept
     assert after.headers["X-Own"] == "1"
+
+
+def test_bytes_beyond_ascii_in_a_location_come_back_as_they_were_sent() -> None:
+    moved = to("/").replace(b"Location: /", "Location: /café".encode())
+    with HostileServer(by_path(a=moved)) as server, visit(server.url) as (client, reports):
+        client.get("/a")
+        assert server.requests[1].startswith(b"GET /caf%C3%A9 HTTP/1.1\r\n")
+        assert reports.last["url"] == f"{server.url}/a"
 
 
 def test_a_redirect_is_one_request_with_a_history() -> None:

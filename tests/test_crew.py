@@ -116,6 +116,28 @@ def test_a_job_that_kills_its_own_greenlet_takes_nobody_else_along(crew: Crew) -
     assert done == [0, 1, 2]
 
 
+@pytest.mark.parametrize("late", [gevent.Timeout(1), KeyError("late")])
+def test_a_job_is_done_once_whatever_hits_its_greenlet_before_it_begins(
+    crew: Crew, late: BaseException
+) -> None:
+    greenlets: list[gevent.Greenlet] = []
+    woken: list[bool] = []
+
+    def job() -> None:
+        greenlets.append(gevent.getcurrent())
+        with gevent.Timeout(0.05, False):
+            Event().wait()
+            woken.append(True)
+
+    crew.start(job)
+    crew.join(20)
+    gevent.get_hub().loop.run_callback(greenlets[0].throw, late)
+    crew.start(job)
+    crew.join(20)
+    assert len(greenlets) == 2
+    assert not woken
+
+
 def test_a_timeout_that_a_job_left_running_harms_no_idle_greenlet(crew: Crew) -> None:
     done: list[int] = []
     crew.start(lambda: gevent.Timeout(0.01).start())

@@ -1,10 +1,12 @@
 """A server that speaks TLS, in a process of its own. Usage: tls_server.py KEY CERTIFICATE. Prints its port.
 
-Its answer to any path is `secret`, with the request's Authorization in X-Got-Authorization; to /503 it is an error.
+Its answer to any path is `secret`, with the request's Authorization in X-Got-Authorization; to /503 it is an error, and
+to /never it waits for ten seconds.
 """
 
 import ssl
 import sys
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 
@@ -12,6 +14,8 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
+        if self.path == "/never":
+            time.sleep(10)
         body = b"soon" if self.path == "/503" else b"secret"
         self.send_response(503 if self.path == "/503" else 200)
         self.send_header("Content-Length", str(len(body)))

@@ -14,7 +14,6 @@ from benchmarks.slices import Mode, Slice
 def _run(bed: Bed, mode: Mode, rate: float | None, *, user: str) -> Slice:
     variables = {
         "BENCH_CONNECTION": "close" if mode is Mode.NEW else "keep-alive",
-        "BENCH_USERS": str(CLIENTS),
         "BENCH_RATE": f"{rate or 1:.3f}",
     }
     name = user if rate else f"{user}Rusher"

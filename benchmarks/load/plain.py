@@ -1,43 +1,47 @@
 """Locust's own users, with nothing of ours: `Fast` and `Plain` keep a schedule, `FastRusher` and `PlainRusher` rush.
 
-Locust's users wait for each response, so a schedule needs many of them: user i of n makes the requests i, i + n, i + 2n, …
-of a schedule of constant gaps, BENCH_RATE requests/s in total. One that is behind sends at once. BENCH_CONNECTION is the
-header `Connection` of each request.
+Locust's users wait for each response, so a schedule needs many of them: whoever is free takes the next of the arrivals of
+one Poisson process, BENCH_RATE requests/s. One that is overdue is sent at once. BENCH_CONNECTION is the header
+`Connection` of each request.
 """
 
 import os
 import time
-from itertools import count
+from collections.abc import Iterator
 
 import gevent
 from locust import FastHttpUser, HttpUser, constant, task
 
 from benchmarks.load.meter import lateness, schedule_begins
+from swarm_ext.arrivals import Poisson, stream_rng
 
 RATE = float(os.environ.get("BENCH_RATE", "100"))
-USERS = int(os.environ.get("BENCH_USERS", "1"))
 HEADERS = {"Connection": os.environ.get("BENCH_CONNECTION", "keep-alive")}
 SETTLED_SECONDS = 0.3
 """After so long all users are there, and the schedule begins."""
 
-_numbers = count()
-_origin: list[float] = []
+
+def _schedule() -> Iterator[float]:
+    """Yield the instants of the arrivals, in monotonic seconds."""
+    origin = time.monotonic() + SETTLED_SECONDS
+    schedule_begins(origin)
+    for instant in Poisson(RATE).instants(stream_rng(seed=1, stream=0), 0.0):
+        yield origin + instant
+
+
+_instants = _schedule()
 
 
 class _OnSchedule:
-    """Keeps one user's part of the schedule."""
+    """Makes one arrival after the other, as this user is free for them."""
 
     def on_start(self) -> None:
-        """Wait for this user's first instant."""
-        if not _origin:
-            _origin.append(time.monotonic() + SETTLED_SECONDS)
-            schedule_begins(_origin[0])
-        self._due = _origin[0] + next(_numbers) / RATE
-        gevent.sleep(max(0.0, self._due - time.monotonic()))
+        """Wait for this user's first arrival."""
+        gevent.sleep(self.wait_time())
 
     def wait_time(self) -> float:
-        """Return the seconds until the next instant."""
-        self._due += USERS / RATE
+        """Return the seconds until the next arrival."""
+        self._due = next(_instants)
         return max(0.0, self._due - time.monotonic())
 
     def note_lateness(self) -> None:

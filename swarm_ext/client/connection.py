@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from swarm_ext.client.patience import Patience
 
 _READ, _WRITE = 1, 2
+_FIRST_ERROR = 400
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _BUFFER = bytearray(64 * 1024)
 _VIEW = memoryview(_BUFFER)
@@ -80,21 +81,28 @@ class Connection:
             raise not_connected(OSError(code, os.strerror(code)), self.address)
         return 0
 
-    def send(self, data: bytes, start: int, patience: Patience) -> int:
-        """Send `data` from `start` on; return how much of it is sent: not all if the server answers or closes before.
+    def send(self, data: bytes, patience: Patience) -> None:
+        """Send `data` from `sent` on: not to its end if the server answers that it is of no use, or closes.
 
-        Raise TimeIsUp if the server takes nothing for too long.
+        Raise TimeIsUp if the server takes nothing for too long, else as `receive`.
         """
         size = len(data)
-        while start < size:
+        while self.sent < size:
             try:
-                start += self._socket.send(memoryview(data)[start:] if start else data)
+                self.sent += self._socket.send(memoryview(data)[self.sent :] if self.sent else data)
             except BlockingIOError:
-                if self._wait_for(_READ | _WRITE, patience) & _READ:
+                if self._wait_for(_READ | _WRITE, patience) & _READ and self._is_refused():
                     break
             except OSError:
                 break  # there may be an answer that says why; if not, receiving fails too
-        return start
+
+    def _is_refused(self) -> bool:
+        """Read what came before the request was all sent; return whether the rest of it is of no use.
+
+        It is of use after an interim response, and also after the beginning of a good one: that server still reads.
+        """
+        reader = self.reader
+        return self._read() and (reader.complete or reader.status >= _FIRST_ERROR)
 
     def receive(self, patience: Patience) -> None:
         """Wait for more of the response, and have it read.
@@ -104,19 +112,23 @@ class Connection:
         if self._watcher is None:
             self._watcher = self._hub.loop.io(self._socket.fileno(), _READ)
             self._watcher.start(self._on_readable)
-        while True:
+        self._wait(patience)
+        while not self._read():
             self._wait(patience)
-            try:
-                size = self._socket.recv_into(_BUFFER)
-            except BlockingIOError:
-                continue
-            except OSError as error:
-                raise lost(error, self.reader.progress()) from None
-            if size:
-                self.reader.feed(_VIEW[:size], size)
-            elif not self.reader.end_of_stream():
-                raise lost(None, self.reader.progress())
-            return
+
+    def _read(self) -> bool:
+        """Have the reader read what has arrived; return whether there was anything, be it the end."""
+        try:
+            size = self._socket.recv_into(_BUFFER)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise lost(error, self.reader.progress()) from None
+        if size:
+            self.reader.feed(_VIEW[:size], size)
+        elif not self.reader.end_of_stream():
+            raise lost(None, self.reader.progress())
+        return True
 
     def close(self) -> None:
         """Close it as TCP has it. Idempotent."""

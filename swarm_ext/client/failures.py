@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import errno
 import resource
+import socket
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -65,6 +66,16 @@ _UNREACHED = {
 }
 
 
+def _lacks_source(address: Address) -> bool:
+    """Return whether this machine has no address of its own to reach another one from; no port is taken to find out."""
+    try:
+        with socket.socket(address.family, socket.SOCK_DGRAM) as probe:
+            probe.connect(address.sockaddr)
+    except OSError as error:
+        return error.errno == errno.EADDRNOTAVAIL
+    return False
+
+
 def is_shortage(error: OSError) -> bool:
     """Return whether it is this machine that lacks something, so that another address would not help."""
     return error.errno in _REFUSED_BY_THE_SYSTEM
@@ -72,6 +83,12 @@ def is_shortage(error: OSError) -> bool:
 
 def not_connected(error: OSError, address: Address) -> NotConnectedError:
     """Return the failure of a connection attempt."""
+    if error.errno == errno.EADDRNOTAVAIL and _lacks_source(address):
+        failure = NotConnectedError(
+            f"no route to {address}: this machine has no address of that kind (is IPv6 off?)"
+        )
+        failure.errno = errno.ENETUNREACH
+        return failure
     template = _REFUSED_BY_THE_SYSTEM.get(error.errno or 0) or _UNREACHED.get(error.errno or 0)
     template = template or f"no connection to {{address}}: {error.strerror or error}"
     descriptors = resource.getrlimit(resource.RLIMIT_NOFILE)[0]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import gevent
 import gevent.ssl
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastHttpSession, insecure_ssl_context_factory
 
@@ -23,6 +24,21 @@ if TYPE_CHECKING:
 
     from swarm_ext.client.listener import RequestListener
     from swarm_ext.client.request import Request
+
+
+class BoundedFastSession(FastHttpSession):
+    """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, as the lean client does."""
+
+    def request(self, *arguments: Any, timeout: float | None = None, **options: Any) -> Any:
+        """Make a request; as FastHttpSession's, and a failed one if it is not complete in time."""
+        if timeout is None:
+            return super().request(*arguments, **options)
+        # no Timeout, which geventhttpclient would try again
+        bound = gevent.Timeout.start_new(timeout, RequestError(f"not complete within {timeout:g} s"))
+        try:
+            return super().request(*arguments, **options)
+        finally:
+            bound.close()
 
 
 class FastSessions:
@@ -55,7 +71,7 @@ class FastSessions:
             session.request_event = listener
             session.user = user
             return session
-        return FastHttpSession(
+        return BoundedFastSession(
             base_url=self._base_url, request_event=listener, user=user, concurrency=1, **self._settings
         )
 
@@ -79,6 +95,13 @@ class FastSessions:
             self._idle.pop().client.close()
 
 
+def _let_timeouts_through(error: BaseException) -> None:
+    """Raise the `gevent.Timeout` that was meant for a whole visit, and that geventhttpclient took for a slow server's."""
+    for cause in (error, getattr(error, "original", None), error.__context__):
+        if isinstance(cause, gevent.Timeout):
+            raise cause
+
+
 def fetch(session: FastHttpSession, request: Request) -> Response:
     """Make one request by a FastHttpSession, unreported, without following redirects; raise RequestError."""
     try:
@@ -91,6 +114,7 @@ def fetch(session: FastHttpSession, request: Request) -> Response:
         )
         content = answer.content
     except FAILURE_EXCEPTIONS as error:
+        _let_timeouts_through(error)
         answer = getattr(error, "response", None)  # a status that is a failure comes as an exception
         if answer is None:
             raise RequestError(f"{type(error).__name__}: {error}") from None

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 class IdleConnections:
     """Connections by where they lead. There are at most as many as ever were in use at once."""
 
-    __slots__ = ("_by_place",)
+    __slots__ = ("_by_place", "_retired")
 
     def __init__(self) -> None:
+        self._retired = False
         self._by_place: dict[tuple[str, int], list[Connection]] = {}
 
     def take(self, place: tuple[str, int]) -> Connection | None:
@@ -27,6 +28,9 @@ class IdleConnections:
 
     def put(self, place: tuple[str, int], connection: Connection) -> None:
         """Keep a connection that is good for another request."""
+        if self._retired:
+            connection.reset()
+            return
         connections = self._by_place.get(place)
         if connections is None:
             self._by_place[place] = [connection]
@@ -39,3 +43,8 @@ class IdleConnections:
             for connection in connections:
                 connection.reset()
         self._by_place.clear()
+
+    def retire(self) -> None:
+        """Close them all for good: what is put here from now on is closed."""
+        self._retired = True
+        self.close()

@@ -1,7 +1,8 @@
-"""What a redirect asks for next. Pure (RFC 9110, section 15.4; and what browsers do)."""
+"""What a redirect asks for next. Pure (RFC 9110, section 15.4; and as Locust's clients do)."""
 
 from __future__ import annotations
 
+import re
 from urllib.parse import urljoin
 
 from swarm_ext.client.failures import BadResponseError
@@ -10,17 +11,23 @@ from swarm_ext.client.request import Request, target
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _REWRITTEN_TO_GET = frozenset({301, 302, 303})
 _ABOUT_THE_BODY = frozenset({"content-length", "content-type", "content-encoding", "transfer-encoding"})
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+"""Servers send such bytes as they are, in UTF-8 mostly; encoded they come back to them as they were."""
 _OF_THE_ORIGIN = frozenset({"authorization", "host"})
 
 
-def following(request: Request, status: int, location: str) -> Request:
+def _percent_encoded(found: re.Match[bytes]) -> bytes:
+    return b"%%%02X" % found.group()[0]
+
+
+def following(request: Request, status: int, location: bytes) -> Request:
     """Return the request that follows a redirect of `status` to `location`, which may be relative.
 
     301, 302 and 303 turn any method but HEAD into a GET without body; 307 and 308 repeat the request. Credentials do not
     leave their origin, and cookies are for the caller to set anew. Raise BadResponseError for a location that is none.
     """
     try:
-        where = target(urljoin(request.url, location))
+        where = target(urljoin(request.url, _BEYOND_ASCII.sub(_percent_encoded, location).decode("ascii")))
     except ValueError as error:
         raise BadResponseError(f"redirected to nowhere: {error}") from None
     method, body = request.method, request.body

@@ -15,6 +15,7 @@ Headers = dict[str, Any]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_CREDENTIALS = re.compile(r"//[^/?#]*@")
 _DEFAULT_PORT = 80
 _KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a path or query that are sent as they are; everything else is percent-encoded, as UTF-8."""
@@ -42,14 +43,15 @@ class Target(NamedTuple):
 
 def target(url: str, params: Any = None) -> Target:
     """Return where an absolute URL leads; raise ValueError for one that leads nowhere, or out of its line."""
+    shown = _CREDENTIALS.sub("//", url)
     if bad := _CONTROL.search(url):
         raise ValueError(
-            f"the URL {url!r} has the control character {bad.group()!r}: encode it, as %0A for one"
+            f"the URL {shown!r} has the control character {bad.group()!r}: encode it, as %0A for one"
         )
     parts = urlsplit(url)
     if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
         raise ValueError(
-            f"the URL {url!r} has no http:// or https:// and host: give the user class a host, or -H"
+            f"the URL {shown!r} has no http:// or https:// and host: give the user class a host, or -H"
         )
     query = parts.query
     if params:

@@ -15,7 +15,7 @@ import gevent.socket
 from gevent.event import Event
 
 from swarm_ext.client.address import Address
-from swarm_ext.client.failures import NotConnectedError
+from swarm_ext.client.failures import NotConnectedError, TimedOutError
 
 TTL_SECONDS = 5.0
 """How long addresses are used before they are looked up again; the system's resolver does not tell the DNS's own TTL."""
@@ -30,12 +30,15 @@ class Resolver:
     def __init__(self) -> None:
         self._names: dict[tuple[str, int], _Name] = {}
 
-    def addresses(self, host: str, port: int) -> list[Address]:
-        """Return the addresses of a host, another one first each time; raise NotConnectedError if there are none."""
+    def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
+        """Return the addresses of a host, another one first each time.
+
+        Raise NotConnectedError if there are none, TimedOutError if none is known after `seconds`.
+        """
         name = self._names.get((host, port))
         if name is None:
             name = self._names[host, port] = _Name(host, port)
-        return name.in_turn()
+        return name.in_turn(seconds)
 
     def rest(self, host: str, port: int, address: Address) -> None:
         """Leave an address out until the name is looked up again, unless it is the only one."""
@@ -52,9 +55,9 @@ class _Name:
         self._fresh_until = 0.0
         self._looked_up: Event | None = None
 
-    def in_turn(self) -> list[Address]:
+    def in_turn(self, seconds: float) -> list[Address]:
         if time.monotonic() >= self._fresh_until:
-            self._refresh()
+            self._refresh(seconds)
         found = self._found
         if len(found) == 1:
             return found
@@ -67,12 +70,12 @@ class _Name:
         rested = [each for each in self._found if each != address]
         self._found = rested or self._found
 
-    def _refresh(self) -> None:
+    def _refresh(self, seconds: float) -> None:
         if self._looked_up is None:
             self._looked_up = Event()
             gevent.spawn(self._look_up, self._looked_up)
-        if not self._found:
-            self._looked_up.wait()
+        if not self._found and not self._looked_up.wait(seconds):
+            raise TimedOutError(f"the name {self._host!r} was not resolved within {seconds:g} s")
 
     def _look_up(self, done: Event) -> None:
         try:

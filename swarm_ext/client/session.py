@@ -79,7 +79,11 @@ class Session:
         Raise ValueError for what cannot be a request: a line end in a header, a URL without a host.
         """
         if stream or files is not None or not is_whole(data):
-            in_pieces = {"stream": stream, "files": files, "data": data, "json": json, "params": params}
+            in_pieces = {"stream": stream, "data": data, "json": json, "params": params}
+            if files is not None:
+                in_pieces["files"] = files
+            if timeout is not None:
+                in_pieces["timeout"] = _checked(timeout)
             return self._by_locust().request(
                 method, url, name, catch_response=catch_response, headers=dict(headers or {}), auth=auth,
                 allow_redirects=allow_redirects, context=dict(context or {}), **in_pieces,
@@ -135,11 +139,7 @@ class Session:
         """Return the response, or one that says what went wrong."""
         if timeout is None:
             return self._followed(request, allow_redirects)
-        if not isinstance(timeout, int | float) or not timeout > 0:
-            raise ValueError(
-                f"timeout is {timeout!r}: give the seconds that the whole request may take, above 0"
-            )
-        timer = gevent.Timeout.start_new(timeout)
+        timer = gevent.Timeout.start_new(_checked(timeout))
         try:
             return self._followed(request, allow_redirects)
         except gevent.Timeout as time_is_up:
@@ -162,7 +162,7 @@ class Session:
                     return response
                 if len(history) == self._site.max_redirects:
                     raise TooManyRedirectsError(f"more than {self._site.max_redirects} redirects")
-                request = redirects.following(request, response.status_code, location.decode("latin-1"))
+                request = redirects.following(request, response.status_code, location)
             except RequestError as failure:
                 return _failed(request, failure, history)
             history = [*history, response]
@@ -257,6 +257,12 @@ class Session:
             self._site.fast_sessions.discard(self._fast)
             self._fast = None
         self.close()
+
+
+def _checked(timeout: Any) -> float:
+    if not isinstance(timeout, int | float) or not timeout > 0:
+        raise ValueError(f"timeout is {timeout!r}: give the seconds that the whole request may take, above 0")
+    return timeout
 
 
 def _failed(request: Request, failure: RequestError, history: list[Response]) -> Response:

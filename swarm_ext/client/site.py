@@ -45,7 +45,7 @@ class Site:
     def close(self) -> None:
         """Close what is idle."""
         if self.idle is not None:
-            self.idle.close()
+            self.idle.retire()
         self.fast_sessions.close()
 
     def absolute(self, url: str) -> str:

@@ -17,6 +17,7 @@ from swarm_ext.client.resolver import Resolver
 from swarm_ext.client.response import Response
 
 if TYPE_CHECKING:
+    from swarm_ext.client.address import Address
     from swarm_ext.client.idle import IdleConnections
     from swarm_ext.client.request import Request
 
@@ -52,27 +53,30 @@ class Transport:
         """Return a new connection, and how much of the request went out with it; addresses are tried in turn."""
         host, port = request.place
         failure = None
-        for address in self._resolver.addresses(host, port):
-            connection = Connection(address)
+        for address in self._resolver.addresses(host, port, self._connecting.seconds):
             try:
-                return connection, connection.connect(request.wire, self._connecting)
-            except TimeIsUp:
-                connection.close()
+                return self._connected_to(address, request.wire)
+            except TimedOutError:
                 self._resolver.rest(host, port, address)
-                raise TimedOutError(
-                    f"no connection to {address} within {self._connecting.seconds:g} s"
-                ) from None
+                raise
             except NotConnectedError as refused:
-                connection.close()
                 failure = refused
                 if is_shortage(refused):
                     break
                 self._resolver.rest(host, port, address)
-            except BaseException:
-                connection.close()
-                raise
         assert failure is not None  # noqa: S101 - a name without addresses does not resolve
         raise failure
+
+    def _connected_to(self, address: Address, wire: bytes) -> tuple[Connection, int]:
+        connection = Connection(address)
+        try:
+            return connection, connection.connect(wire, self._connecting)
+        except TimeIsUp:
+            connection.close()
+            raise TimedOutError(f"no connection to {address} within {self._connecting.seconds:g} s") from None
+        except BaseException:
+            connection.close()
+            raise
 
     def _converse(
         self, connection: Connection, request: Request, sent: int, idle: IdleConnections
@@ -80,10 +84,10 @@ class Transport:
         """Send the rest of a request, and receive the response to it."""
         reader, silence, wire = connection.reader, self._silence, request.wire
         reader.expect(request.method)
+        connection.sent = sent
         try:
             if sent < len(wire):
-                sent = connection.send(wire, sent, silence)
-            connection.sent = sent
+                connection.send(wire, silence)
             began = time.perf_counter()
             while not reader.complete:
                 connection.receive(silence)
@@ -94,18 +98,18 @@ class Transport:
                 response.content = decoded(response.content, response.fields[b"content-encoding"])
         except TimeIsUp:
             connection.reset()
-            raise TimedOutError(self._silence_in_words(connection, request, sent)) from None
+            raise TimedOutError(self._silence_in_words(connection, request)) from None
         except BaseException:
             connection.reset()
             raise
-        if reader.reusable and sent == len(wire):
+        if reader.reusable and connection.sent == len(wire):
             idle.put(request.place, connection)
         else:
             connection.reset()
         return response
 
-    def _silence_in_words(self, connection: Connection, request: Request, sent: int) -> str:
-        seconds, reader = self._silence.seconds, connection.reader
+    def _silence_in_words(self, connection: Connection, request: Request) -> str:
+        seconds, reader, sent = self._silence.seconds, connection.reader, connection.sent
         if sent < len(request.wire) and not reader.has_begun:
             return f"the request was not taken within {seconds:g} s: {sent} of {len(request.wire)} bytes were"
         if not reader.has_begun:

@@ -120,16 +120,18 @@ class NodeSeries:
         `let_others` is called after every few containers: many of them take milliseconds, and others may have to run. When
         it raises nothing has been taken, and all of it comes with the next poll.
         """
-        if poll.query.since is None and self._was_set_back(poll):
-            self._begin_again()
-        earliest_ago = timedelta(seconds=poll.now - self.started) if self._horizon is None else None
-        known = {container_id: track.last.timestamp for container_id, track in self._tracks.items()}
+        begins_again = poll.query.since is None and self._was_set_back(poll)
+        tracks: dict[str, _Track] = {} if begins_again else self._tracks
         read = []
         for number, info in enumerate(poll.reply.containers, 1):
-            track = self._tracks.get(info.container_id or "")
+            track = tracks.get(info.container_id or "")
             read.append((info, track, self._samples(info, track)))
             if number % CONTAINERS_IN_A_ROW == 0:
                 let_others()
+        if begins_again:
+            self._begin_again()
+        earliest_ago = timedelta(seconds=poll.now - self.started) if self._horizon is None else None
+        known = {container_id: track.last.timestamp for container_id, track in self._tracks.items()}
         samples: list[ContainerSample] = []
         for info, track, new in read:
             samples += self._take_container(info, track, new, poll.now, earliest_ago)
