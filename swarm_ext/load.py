@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 Outcome = Literal["completed", "failed", "abandoned"]
 
+MOST_REPLICAS, OTHER_REPLICAS = 1000, "(others)"
+"""So many replicas are told apart in a second; a service that names each response anew is none with that many."""
+
 LATE_SECONDS = 3
 """How long the merger waits for a process that has not reported a second."""
 
@@ -123,6 +126,8 @@ class LoadRecorder:
     def answered_by(self, at: float, replica: str) -> None:
         """Count a request that the replica of this name answered."""
         requests = (self._now if at < self._end else self._next(at)).replica_requests
+        if replica not in requests and len(requests) >= MOST_REPLICAS:
+            replica = OTHER_REPLICAS
         requests[replica] = requests.get(replica, 0) + 1
 
     def take_closed(self) -> list[LoadCounts]:
@@ -184,6 +189,7 @@ class LoadMerger:
             self._offered[source] += counted.offered
             self._pending.setdefault(max(part.second, self._next), []).append(part)
             self._sum = _merged(0, [self._sum, counted], gauges=[])
+            self._sum.replica_requests.clear()  # a run may see any number of replicas, and no total tells of them
 
     def offered(self, source: str | None = None) -> int:
         """Return the arrivals offered so far, by one process or by all."""

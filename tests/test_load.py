@@ -5,7 +5,14 @@ from __future__ import annotations
 import pytest
 
 from swarm_ext import histogram
-from swarm_ext.load import LATE_SECONDS, LoadCounts, LoadMerger, LoadRecorder
+from swarm_ext.load import (
+    LATE_SECONDS,
+    MOST_REPLICAS,
+    OTHER_REPLICAS,
+    LoadCounts,
+    LoadMerger,
+    LoadRecorder,
+)
 
 
 class Clock:
@@ -64,6 +71,16 @@ def test_a_quick_failure_is_no_quick_answer(recorder: LoadRecorder) -> None:
     (counts,) = recorder.take_all()
     assert histogram.count(counts.response_times) == 1
     assert histogram.quantile(counts.response_times, 0.0) == pytest.approx(0.7, rel=0.01)
+
+
+def test_replicas_without_number_do_not_fill_the_memory(recorder: LoadRecorder) -> None:
+    for number in range(2 * MOST_REPLICAS):
+        recorder.answered_by(recorder.now, f"r{number}")
+    recorder.answered_by(recorder.now, "r0")
+    (counts,) = recorder.take_all()
+    assert len(counts.replica_requests) == MOST_REPLICAS + 1
+    assert counts.replica_requests["r0"] == 2
+    assert counts.replica_requests[OTHER_REPLICAS] == MOST_REPLICAS
 
 
 def test_a_second_is_taken_once(clock: Clock, recorder: LoadRecorder) -> None:

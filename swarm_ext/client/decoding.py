@@ -38,6 +38,8 @@ def decoded(body: bytes, coding: bytes) -> bytes:
     """Return a body without its Content-Encoding; raise BadResponseError if it is not what it says."""
     for each in reversed(coding.lower().split(b",")):
         name = each.strip()
+        if not name:
+            continue  # a header without a word in it
         decode = _DECODERS.get(name)
         if decode is None:
             raise BadResponseError(f"the body has the unknown encoding {name.decode('latin-1')!r}")
