@@ -24,9 +24,9 @@ from gevent import get_hub, getcurrent
 _CLOCK_MONOTONIC = 1
 _READ = 1
 _NANO = 1_000_000_000
-_ABSOLUTE = 1
+_RELATIVE = 0
 _FAR_SECONDS = 1e9
-"""The latest instant that the timer is set to, in seconds since the machine started: it is to fit into its fields."""
+"""The longest time that the timer is set to: it is to fit into its fields."""
 _NOW, _NEVER = 0.0, math.inf
 
 
@@ -39,7 +39,7 @@ class _Setting(ctypes.Structure):
 
 
 class _TimerFile:
-    """A timer file descriptor on the monotonic clock. Raise OSError where the system has none to give."""
+    """A timer file descriptor. Raise OSError where the system has none to give."""
 
     def __init__(self) -> None:
         library = ctypes.PyDLL(
@@ -55,12 +55,12 @@ class _TimerFile:
         self._setting = _Setting()
         self._pointer = ctypes.byref(self._setting)
 
-    def set(self, instant: float) -> None:
-        """Let it go off at an instant of the monotonic clock, in place of the one before; it need not be read meanwhile."""
+    def set(self, seconds: float) -> None:
+        """Let it go off in so many seconds, in place of the time before; it need not be read meanwhile."""
         value = self._setting.value
-        value.seconds, value.nanoseconds = divmod(int(instant * 1e9) + 1, _NANO)  # all zero would disarm it
-        if self._set_time(self.number, _ABSOLUTE, self._pointer, None):
-            raise OSError(ctypes.get_errno(), f"the timer cannot be set to {instant!r}")
+        value.seconds, value.nanoseconds = divmod(max(1, int(seconds * 1e9)), _NANO)  # all zero would disarm it
+        if self._set_time(self.number, _RELATIVE, self._pointer, None):
+            raise OSError(ctypes.get_errno(), f"the timer cannot be set to {seconds!r} s")
 
     def __del__(self) -> None:
         """Give it back."""
@@ -101,7 +101,7 @@ class Alarm:
         if self._set_to == _NEVER:
             self._watcher.start(self._go_off)
         self._set_to = instant
-        self._timer.set(min(instant, _FAR_SECONDS))
+        self._timer.set(min(instant - time.monotonic(), _FAR_SECONDS))
 
     def _go_off(self) -> None:
         """Wake those whose time has come; in the hub, to which each comes back when it waits again."""
