@@ -12,12 +12,23 @@ import locust  # noqa: F401
 import pytest
 
 from tests.integration.bed.mongo_server import MongoServer, skip_without_go
+from tests.turnstile import passing
 
 del os.environ["LOCUST_SKIP_MONKEY_PATCH"]
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+
+@pytest.fixture(autouse=True)
+def _turn(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let a test marked `alone` wait for those of the other processes, and those for it."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # that of all processes
+    with passing(folder, alone=request.node.get_closest_marker("alone") is not None):
+        yield
 
 
 @pytest.fixture(scope="session")

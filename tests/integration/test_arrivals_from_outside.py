@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 
     from tests.arrival_statistics import Floats
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 HEAVY = "lomax(0.1,1.5)"
 """Service times of mean 100 ms and infinite variance."""
