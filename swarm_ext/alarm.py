@@ -58,7 +58,8 @@ class _TimerFile:
     def set(self, seconds: float) -> None:
         """Let it go off in so many seconds, in place of the time before; it need not be read meanwhile."""
         value = self._setting.value
-        value.seconds, value.nanoseconds = divmod(max(1, int(seconds * 1e9)), _NANO)  # all zero would disarm it
+        nanoseconds = max(1, int(seconds * 1e9))  # 0 would disarm it
+        value.seconds, value.nanoseconds = divmod(nanoseconds, _NANO)
         if self._set_time(self.number, _RELATIVE, self._pointer, None):
             raise OSError(ctypes.get_errno(), f"the timer cannot be set to {seconds!r} s")
 
