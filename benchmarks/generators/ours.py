@@ -46,7 +46,7 @@ def run(
 
     The lateness is the schedule lag of the run's own totals, from its first arrival on.
     """
-    # ended by a count: as it ends by -t, Locust looks at its own stack for tens of milliseconds, and what is due waits
+    # ended by a count, so that it is the same number of arrivals whatever the start-up takes
     load: tuple[str, ...] = ("Rusher", "-u", str(CLIENTS))
     seconds = bed.seconds
     if rate is not None:
