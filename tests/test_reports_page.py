@@ -303,8 +303,12 @@ def test_the_command_never_makes_a_store(tmp_path: Path, capsys: pytest.CaptureF
 @pytest.mark.parametrize("arguments", [["--slo", "500"], ["--slo", "0ms:95%"], ["--bogus"], ["a", "b"], ["--store", "foo://x"],
                                        ["-o", "/"], ["--png", "/dev/null"]])  # fmt: skip
 def test_each_mistake_is_one_line_and_exit_code_2(
-    arguments: list[str], capsys: pytest.CaptureFixture[str]
+    arguments: list[str],
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # there may be a store where the tests are run
     failure(capsys, *arguments)
 
 
