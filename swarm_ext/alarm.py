@@ -42,9 +42,8 @@ class _TimerFile:
     """A timer file descriptor. Raise OSError where the system has none to give."""
 
     def __init__(self) -> None:
-        library = ctypes.PyDLL(
-            None, use_errno=True
-        )  # PyDLL: these calls do not wait, so they may keep the lock
+        # PyDLL keeps the interpreter's lock: these calls do not wait
+        library = ctypes.PyDLL(None, use_errno=True)
         try:
             self._set_time = library.timerfd_settime
             self.number = library.timerfd_create(_CLOCK_MONOTONIC, os.O_NONBLOCK | os.O_CLOEXEC)

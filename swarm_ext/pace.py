@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import time
 
-import gevent
-
 from swarm_ext.alarm import alarm
+from swarm_ext.turns import let_others
 
 LATE_SPAWNS = 50
 """How many overdue arrivals a stream fires in a row before those in flight get their turn."""
-
-LET_OTHERS_SECONDS = 1e-6
-"""What such a stream sleeps: not 0, or the loop would go on without a look at what has arrived for those in flight."""
 
 
 class Pace:
@@ -30,4 +26,4 @@ class Pace:
             return
         self._late += 1
         if self._late % LATE_SPAWNS == 0:
-            gevent.sleep(LET_OTHERS_SECONDS)
+            let_others()

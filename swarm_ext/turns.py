@@ -1,4 +1,4 @@
-"""Keeps native threads' turns at the interpreter short, so that they do not show in the schedule.
+"""Keeps turns short, those of native threads at the interpreter and of greenlets at the loop: else the schedule shows them.
 
 The store writes in a native thread. Whenever the loop waits for the system, which it does several times per request, that
 thread may take the interpreter, and by default keep it for 5 ms (`sys.getswitchinterval`) although an arrival is due.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import sys
 
+import gevent
+
 TURN_SECONDS = 2e-4
 """How long a thread may go on while another wants to run."""
 
@@ -17,3 +19,12 @@ TURN_SECONDS = 2e-4
 def keep_short() -> None:
     """Keep the turns of this process's threads short from now on."""
     sys.setswitchinterval(min(sys.getswitchinterval(), TURN_SECONDS))
+
+
+_LET_OTHERS_SECONDS = 1e-6
+"""Not 0, or the loop would go on without a look at what has arrived."""
+
+
+def let_others() -> None:
+    """Interrupt what this greenlet does for long, so that others go on: arrivals that are due, responses that came."""
+    gevent.sleep(_LET_OTHERS_SECONDS)

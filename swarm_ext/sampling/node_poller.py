@@ -12,6 +12,7 @@ from gevent.lock import BoundedSemaphore
 from swarm_ext.cadvisor import CAdvisor, CAdvisorError, ReplyTooLargeError
 from swarm_ext.sampling.node_series import NodeSeries, Poll
 from swarm_ext.sampling.ticks import next_tick
+from swarm_ext.turns import let_others
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,9 +26,6 @@ RETRY_SECONDS = 10.0
 OFF_BEAT = 0.95
 """Polls come a little more often than asked for. In step with the node's own measuring, each would find the newest
 point equally old, and that age could not be told from an offset between the clocks."""
-
-LET_OTHERS_SECONDS = 1e-6
-"""What a poll sleeps between a few containers and the next: not 0, or the loop would not look at what has arrived."""
 
 AnswerT = TypeVar("AnswerT")
 
@@ -120,7 +118,7 @@ class NodePoller:
         root = self._optional("whole machine", lambda: self._cadvisor.root(since, points=points))
         self._note_rejected(reply.rejected, len(reply.containers))
         poll = Poll(query, reply, root, asked_at, received_at, time.monotonic())
-        return self.series.take(poll, lambda: gevent.sleep(LET_OTHERS_SECONDS))
+        return self.series.take(poll, let_others)
 
     def _optional(self, what: str, ask: Callable[[], AnswerT]) -> AnswerT | None:
         if time.monotonic() < self._retry_at.get(what, 0.0):
