@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swarm_ext.model import ContainerSample, ScalingDecision, ServiceSample
+from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bench import LocustProcess, run_locust, slow_server
 from tests.integration.cluster import POISSON, Cluster, wait_for_arrivals
 
@@ -142,11 +143,11 @@ def run_with_a_pause(server: SlowServer, cluster: Cluster, *, after_arrivals: in
     paused = cluster.worker()
     master.wait_for("All users spawned")
     wait_for_arrivals(server, after_arrivals)
-    paused.process.send_signal(signal.SIGSTOP)
+    freeze(paused.process.pid)
     try:
         master.wait_for("was lost")
     finally:
-        paused.process.send_signal(signal.SIGCONT)
+        thaw(paused.process.pid)
     ended = master.end()
     assert ended.code == 0, ended.output
     assert sum(sample.offered for sample in ended.load()) == ended.totals().offered

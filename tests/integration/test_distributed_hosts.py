@@ -15,6 +15,7 @@ import pytest
 from scipy import stats
 
 from swarm_ext.arrivals import Poisson, stream_rng
+from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bed.impairment import Impairment, impaired, outer_end
 from tests.integration.bed.shell import run
 from tests.integration.machines import POISSON, Machines, hosts_network, service
@@ -328,13 +329,13 @@ def test_a_worker_that_stands_still_and_one_that_joins_late_each_have_their_shar
     machines.worker(hosts.workers[0])
     still = machines.worker(hosts.workers[1])
     server.wait_for(120)
-    still.process.send_signal(signal.SIGSTOP)
+    freeze(still.process.pid)
     machines.worker(hosts.workers[2])
     try:
         server.wait_for(1, hosts.workers[2])
         master.wait_for("was lost")
     finally:
-        still.process.send_signal(signal.SIGCONT)
+        thaw(still.process.pid)
     ended = master.end()
     assert ended.code == 0, ended.output
     assert len(server.seen()) == ended.totals().offered == 1000

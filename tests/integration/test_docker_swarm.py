@@ -14,6 +14,7 @@ import pytest
 from swarm_ext.swarm import SwarmError, UnknownServiceError
 from swarm_ext.swarm.docker_swarm import DockerSwarm, open_docker_swarm
 from tests.integration.bed.engine import Engine
+from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bed.swarm import until
 from tests.integration.docker_services import converged, docker_swarm, service
 
@@ -246,11 +247,11 @@ def test_an_engine_that_hangs_is_given_up_in_time_and_used_again_when_it_goes_on
 def _stopped(engine: Engine) -> Iterator[None]:
     assert engine._process is not None
     (daemon,) = psutil.Process(engine._process.pid).children()
-    daemon.suspend()
+    freeze(daemon.pid)
     try:
         yield
     finally:
-        daemon.resume()
+        thaw(daemon.pid)
 
 
 # A node that dies

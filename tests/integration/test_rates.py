@@ -18,6 +18,7 @@ from scipy import stats
 from swarm_ext.arrivals import parse_profile
 from swarm_ext.arrivals.check import kolmogorov_smirnov, rate_test
 from swarm_ext.asked import REPLAY_LEAD_SECONDS
+from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust, slow_server
 from tests.integration.cluster import Cluster, wait_for_arrivals
 from tests.integration.ports import free_port
@@ -286,11 +287,11 @@ def test_a_worker_that_stands_still_during_a_replay_fires_nothing_that_others_fi
     cluster.worker()
     paused = cluster.worker()
     wait_for_arrivals(server, 150)
-    paused.process.send_signal(signal.SIGSTOP)
+    freeze(paused.process.pid)
     try:
         master.wait_for("was lost")
     finally:
-        paused.process.send_signal(signal.SIGCONT)
+        thaw(paused.process.pid)
     ended = master.end()
     assert ended.code == 0, ended.output
     again = re.search(r"(\d+) recorded arrivals were fired twice", ended.output)

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from tests.integration.bed import cache
+from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bed.prerequisites import lacking_go, skip_or_fail
 from tests.integration.bed.shell import run
 from tests.integration.ports import free_port
@@ -85,12 +86,12 @@ class MongoServer:
     def freeze(self) -> None:
         """Let it hang: connections stay, and nothing is answered."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        freeze(self._process.pid)
 
     def thaw(self) -> None:
         """Let a frozen one go on."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        thaw(self._process.pid)
 
     def wipe(self) -> None:
         """Lose all data. It must not be running."""
