@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
-import zlib
-
-import brotli
 import pytest
 
 from tests.client_visit import Visitors, visit
@@ -88,62 +84,6 @@ def test_the_response_to_head_has_headers_and_no_body() -> None:
             assert reports.last["exception"] is None
             assert client.get("/").content == b"ok"
     assert server.connections == 1
-
-
-def _raw_deflate(body: bytes) -> bytes:
-    compress = zlib.compressobj(wbits=-zlib.MAX_WBITS)
-    return compress.compress(body) + compress.flush()
-
-
-BODY = b"a page that is worth compressing " * 99
-
-
-@pytest.mark.parametrize(
-    ("coding", "sent"),
-    [
-        ("gzip", gzip.compress(BODY)),
-        ("GZIP", gzip.compress(BODY[:100]) + gzip.compress(BODY[100:])),
-        ("deflate", zlib.compress(BODY)),
-        ("deflate", _raw_deflate(BODY)),
-        ("br", brotli.compress(BODY)),
-        ("identity", BODY),
-        ("deflate, gzip", gzip.compress(zlib.compress(BODY))),
-    ],
-    ids=["gzip", "two gzip members", "deflate", "raw deflate", "brotli", "identity", "twice"],
-)
-def test_a_compressed_body_is_given_as_it_was(coding: str, sent: bytes) -> None:
-    answer = ok(sent, f"Content-Encoding: {coding}")
-    with HostileServer(answers(answer)) as server, visit(server.url) as (client, reports):
-        assert client.get("/").content == BODY
-        assert reports.last["response_length"] == len(BODY)
-    assert b"Accept-Encoding: gzip, deflate, br\r\n" in server.requests[0]
-
-
-@pytest.mark.parametrize(
-    ("coding", "words"),
-    [
-        ("gzip", "the body is not gzip, as its header says"),
-        ("deflate", "the body is not deflate, as its header says"),
-        ("br", "the body is not br, as its header says"),
-        ("zip", "the body has the unknown encoding 'zip'"),
-    ],
-)
-def test_a_body_that_is_not_what_its_header_says_is_a_failure(coding: str, words: str) -> None:
-    with (
-        HostileServer(answers(ok(b"plain", f"Content-Encoding: {coding}"))) as server,
-        visit(server.url) as (client, reports),
-    ):
-        assert client.get("/").status_code == 0
-        assert words in reports.failure
-
-
-def test_a_compressed_response_without_a_body_is_fine() -> None:
-    with (
-        HostileServer(answers(ok(b"", "Content-Encoding: gzip"))) as server,
-        visit(server.url) as (client, reports),
-    ):
-        assert client.get("/").content == b""
-        assert reports.last["exception"] is None
 
 
 def test_headers_are_found_however_they_are_written_and_several_of_a_name_are_a_list() -> None:
