@@ -1,4 +1,4 @@
-"""Bodies with a Content-Encoding: undone, and never larger than there is room for."""
+"""Bodies with a Content-Encoding: undone if it is known, as they came if not, and never larger than there is room for."""
 
 from __future__ import annotations
 
@@ -64,6 +64,22 @@ def test_a_compressed_body_is_given_as_it_was(coding: str, sent: bytes) -> None:
         assert reports.last["exception"] is None
         assert reports.last["response_length"] == len(BODY)
     assert b"Accept-Encoding: gzip, deflate, br\r\n" in server.requests[0]
+
+
+@pytest.mark.parametrize(
+    "coding", ["x-foo", "zstd", "compress", "utf-8", "gzip, x-foo", "X-Foo, gzip", "gzip;q=1"]
+)
+def test_a_body_in_a_coding_that_is_not_known_is_given_as_it_came(coding: str) -> None:
+    sent = gzip.compress(BODY)
+    with (
+        HostileServer(answers(ok(sent, f"Content-Encoding: {coding}"))) as server,
+        visit(server.url) as (client, reports),
+    ):
+        response = client.get("/")
+        assert response.content == sent
+        assert response.headers["content-encoding"] == coding
+        assert reports.last["exception"] is None
+        assert reports.last["response_length"] == len(sent)
 
 
 @pytest.mark.parametrize(

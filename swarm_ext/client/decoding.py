@@ -1,4 +1,9 @@
-"""The codings of a body that are understood: those that Locust's clients ask for, undone within a bound.
+"""The codings of a body: those that Locust's clients ask for are undone, within a bound; with any other it stays as it came.
+
+`gzip` (also `x-gzip`), `deflate` and `br` are known, one upon the other too, and `identity` is none; case does not matter.
+A word that is not known (`zstd`, `compress`, or `utf-8` by mistake) is no failure: the task gets the body as it was sent,
+as with HttpUser, and as browsers have it. If one of several is not known none is undone, so that the header still tells
+what the body is. FastHttpSession raises ValueError there, and the request is in none of Locust's tables.
 
 A body that is not what its header says, or that is cut short, is a failed request. What follows the end of a gzip or
 zlib stream is passed over, by the other clients too.
@@ -37,13 +42,13 @@ class _TooLarge(Exception):  # noqa: N818 - it becomes a BadResponseError where 
 
 
 def decoded(body: bytes, coding: bytes, at_most: int = MAX_DECODED_BYTES) -> bytes:
-    """Return a body without its Content-Encoding.
+    """Return a body without its Content-Encoding, or as it came if that is not known.
 
-    Raise BadResponseError if that is not known, if it is not what the coding says, or gets larger than `at_most` bytes on the way.
+    Raise BadResponseError if it is not what the coding says, or gets larger than `at_most` bytes on the way.
     """
     names = [name for each in coding.lower().split(b",") if (name := each.strip()) not in {b"", b"identity"}]
-    if unknown := [name for name in names if name not in _DECODERS]:
-        raise BadResponseError(f"the body has the unknown encoding {unknown[0].decode('latin-1')!r}")
+    if not _DECODERS.keys() >= set(names):
+        return body
     if len(names) > MAX_CODINGS:
         raise BadResponseError(f"the body is encoded {len(names)} times: at most {MAX_CODINGS} are undone")
     for name in reversed(names):
