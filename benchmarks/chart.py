@@ -48,7 +48,7 @@ def specification(section: Mapping[str, Any]) -> dict[str, Any]:
             "generator:N",
             sort=list(SHOWN),
             title=None,
-            axis=alt.Axis(minExtent=130, maxExtent=130, labelLimit=130),
+            axis=alt.Axis(minExtent=180, maxExtent=180, labelLimit=180),
         )
         offset = alt.YOffset("kind:N", sort=list(KINDS))
         base = alt.Chart(data)

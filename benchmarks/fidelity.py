@@ -154,7 +154,7 @@ def measure(name: str, rate: float, seconds: int = SECONDS) -> Fidelity:
             port = server.port
             with watched(port) as wire, _on_core(1):
                 lost = generator.run(Path(folder), server.url, rate, seconds + SETTLE_SECONDS + 1)
-        arrivals = np.array([connection.at for connection in wire.connections])
+        arrivals = np.array([packet.at for packet in wire.packets])
     process = generator.promises(rate)
     begin = arrivals[0] + SETTLE_SECONDS
     judged = (arrivals >= begin) & (arrivals < begin + seconds)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from benchmarks.memory_trend import trend
-from benchmarks.names import CONSTANT, FAST, K6, OURS, VEGETA
+from benchmarks.names import CONSTANT, FAST, FAST_OPEN, K6, OURS, VEGETA
 from benchmarks.rates import Spread, ratios, spread
 from benchmarks.slices import OFFERED_SHARE, Mode
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SUSTAINED = {
-    Mode.NEW: {VEGETA: 1.4, K6: 3.5, FAST: 5.0},
-    Mode.KEPT: {VEGETA: 1.2, K6: 5.0, FAST: 7.0},
+    Mode.NEW: {VEGETA: 1.4, K6: 3.5, FAST_OPEN: 5.0, FAST: 5.0},
+    Mode.KEPT: {VEGETA: 1.2, K6: 5.0, FAST_OPEN: 7.0, FAST: 7.0},
 }
 """How many times a peer's sustained rate ours is to be."""
 LAG_P50_SECONDS, LAG_P99_SECONDS = 0.0006, 0.002

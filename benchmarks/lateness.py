@@ -1,15 +1,13 @@
 """Measure how late requests begin, at half of the rate that this generator sustains: `python -m benchmarks.lateness`.
 
-Each generator tells of itself what it can: we the schedule lag of the run's totals, vegeta when each request began. For a
-new connection each, the server's side tells the same of all, by the kernel's time stamps of the packets that ask for a
-connection, compared with a schedule of constant gaps: that needs root. k6 tells nothing of its own.
+Each generator tells of itself what it can: we the schedule lag of the run's totals, vegeta when each request began; k6
+tells nothing. The server's side tells the same of all that make constant gaps (`benchmarks.seen`): that needs root.
 """
 
 from __future__ import annotations
 
 import argparse
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 import msgspec
 
@@ -19,8 +17,9 @@ from benchmarks.generators import absent, k6, ours, vegeta
 from benchmarks.names import CONSTANT, K6, OURS, VEGETA
 from benchmarks.pinned import require
 from benchmarks.rates import sustained_median
-from benchmarks.slices import Mode, lateness, quantile
-from tests.integration.wire import MissedPacketsError, lacking, watched
+from benchmarks.seen import seen_by_the_server
+from benchmarks.slices import Mode, quantile
+from tests.integration.wire import lacking
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,25 +40,12 @@ DEFAULT_RATE = {Mode.NEW: 4000.0, Mode.KEPT: 9000.0}
 """Where no sustained rate is known yet."""
 
 
-def seen_by_the_server(run: Callable[[], Slice], port: int, rate: float) -> tuple[Slice, list[float] | None]:
-    """Return a slice, and how late its connections came [s]; None where the record has holes."""
-    try:
-        with watched(port) as wire:
-            measured = run()
-    except MissedPacketsError as error:
-        results.progress(error)
-        return measured, None
-    return measured, lateness([connection.at for connection in wire.connections], rate)
-
-
 def measure(name: str, servers: Bed, mode: Mode, rate: float) -> dict[str, Any]:
     """Return what one slice tells, of itself and by the server, as a row."""
-    late = None
-    if mode is Mode.NEW and name not in POISSON and not lacking():
-        port = urlsplit(servers.url).port or 80
-        measured, late = seen_by_the_server(lambda: MEASURED[name](servers, mode, rate), port, rate)
+    if name in POISSON:
+        measured, late = MEASURED[name](servers, mode, rate), None
     else:
-        measured = MEASURED[name](servers, mode, rate)
+        measured, late = seen_by_the_server(MEASURED[name], servers, mode, rate)
     seen = (None, None) if late is None else (quantile(late, 0.5), quantile(late, 0.99))
     return {
         "mode": mode,

@@ -6,7 +6,7 @@ import statistics
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.goals import goals, late, observed_ratio, times
-from benchmarks.names import CONSTANT, FAST, K6, OURS, PLAIN, UNSAMPLED, VEGETA, WRK
+from benchmarks.names import CONSTANT, FAST, FAST_OPEN, K6, OURS, PLAIN, UNSAMPLED, VEGETA, WRK
 from benchmarks.rates import Spread, rates, ratios, spread
 from benchmarks.slices import Mode
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.rates import Kind
 
 ENOUGH_ROUNDS = 3
-ORDER = (OURS, UNSAMPLED, VEGETA, K6, FAST, PLAIN, WRK)
+ORDER = (OURS, UNSAMPLED, VEGETA, K6, FAST_OPEN, FAST, PLAIN, WRK)
 _SECTIONS = {
     "lateness": "lateness",
     "observation": "observation_lag",

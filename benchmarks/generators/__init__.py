@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks.generators import k6, locust_users, ours, vegeta, wrk
-from benchmarks.names import FAST, K6, OURS, PLAIN, UNSAMPLED, VEGETA, WRK
+from benchmarks.names import FAST, FAST_OPEN, K6, OURS, PLAIN, UNSAMPLED, VEGETA, WRK
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,7 +30,8 @@ GENERATORS = (
     Generator(OURS, ours.sampled),
     Generator(UNSAMPLED, ours.unsampled),
     Generator(VEGETA, vegeta.run, "vegeta"),
-    Generator(K6, k6.run, "k6"),
+    Generator(K6, k6.timed, "k6"),
+    Generator(FAST_OPEN, locust_users.fast_open),
     Generator(FAST, locust_users.fast),
     Generator(PLAIN, locust_users.plain),
     Generator(WRK, wrk.run, "wrk", paced=False),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 
+import msgspec
+
 from benchmarks.bed import CLIENTS, Bed, slice_folder
 from benchmarks.pinned import run_generator
-from benchmarks.slices import Mode, Slice
+from benchmarks.seen import seen_by_the_server
+from benchmarks.slices import Mode, Slice, quantile
 
 FIRST_CLIENTS, MOST_CLIENTS = 300, 2000
 """Clients that are there from the start, and those that may be added, when there is a schedule."""
@@ -17,8 +20,21 @@ export const handleSummary = (data) => ({ "summary.json": JSON.stringify(data.me
 """
 
 
+def timed(bed: Bed, mode: Mode, rate: float | None) -> Slice:
+    """Run a slice; how late its requests are is told by the server's side, if it can be."""
+    if rate is None:
+        return run(bed, mode, rate)
+    measured, late = seen_by_the_server(run, bed, mode, round(rate))
+    return msgspec.structs.replace(
+        measured,
+        asked=rate,
+        late_p50_seconds=quantile(late or [], 0.5),
+        late_p99_seconds=quantile(late or [], 0.99),
+    )
+
+
 def run(bed: Bed, mode: Mode, rate: float | None) -> Slice:
-    """Run a slice. When each request began is not told."""
+    """Run a slice. When each request began k6 does not tell."""
     with slice_folder() as folder:
         (folder / "script.js").write_text(_SCRIPT % (json.dumps(_options(bed, mode, rate)), bed.url))
         ended = run_generator(

@@ -11,7 +11,7 @@ from benchmarks.generators.locust_process import run_locust
 from benchmarks.slices import Mode, Slice
 
 
-def _run(bed: Bed, mode: Mode, rate: float | None, *, user: str) -> Slice:
+def _run(bed: Bed, mode: Mode, rate: float | None, *, user: str, users: int = CLIENTS) -> Slice:
     variables = {
         "BENCH_CONNECTION": "close" if mode is Mode.NEW else "keep-alive",
         "BENCH_RATE": f"{rate or 1:.3f}",
@@ -19,9 +19,14 @@ def _run(bed: Bed, mode: Mode, rate: float | None, *, user: str) -> Slice:
     name = user if rate else f"{user}Rusher"
     with slice_folder() as folder:
         told, _ = run_locust(
-            folder, "plain.py", name, "-H", bed.url, "-u", str(CLIENTS), seconds=bed.seconds, **variables
+            folder, "plain.py", name, "-H", bed.url, "-u", str(users), seconds=bed.seconds, **variables
         )
     return msgspec.structs.replace(told, asked=rate)
+
+
+def fast_open(bed: Bed, mode: Mode, rate: float | None) -> Slice:
+    """Run a slice of Locust's fast client in an open loop; as fast as it goes it is that of `fast`."""
+    return fast(bed, mode, rate) if rate is None else _run(bed, mode, rate, user="FastOpen", users=1)
 
 
 fast = partial(_run, user="Fast")

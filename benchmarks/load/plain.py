@@ -1,7 +1,8 @@
-"""Locust's own users, with nothing of ours: `Fast` and `Plain` keep a schedule, `FastRusher` and `PlainRusher` rush.
+"""Locust's own users, with nothing of ours: `Fast`, `FastOpen` and `Plain` keep a schedule, the rushers rush.
 
-Locust's users wait for each response, so a schedule needs many of them: whoever is free takes the next of the arrivals of
-one Poisson process, BENCH_RATE requests/s. One that is overdue is sent at once. BENCH_CONNECTION is the header
+The schedule is one Poisson process, BENCH_RATE requests/s; what is overdue is sent at once. Locust's users wait for each
+response, so it needs many of them: whoever is free takes the next arrival. That is as open as there are users, 64 of
+them; with a greenlet for each arrival, and a client that they share, it is open. BENCH_CONNECTION is the header
 `Connection` of each request.
 """
 
@@ -56,6 +57,23 @@ class Fast(_OnSchedule, FastHttpUser):
     def visit(self) -> None:
         """Request the page."""
         self.note_lateness()
+        self.client.get("/", headers=HEADERS)
+
+
+class FastOpen(FastHttpUser):
+    """Locust's fast client, a greenlet for each arrival, as many as there are under way."""
+
+    concurrency = 10_000
+
+    @task
+    def visit(self) -> None:
+        """Keep the schedule."""
+        for due in _instants:
+            gevent.sleep(max(0.0, due - time.monotonic()))
+            gevent.spawn(self._request, due)
+
+    def _request(self, due: float) -> None:
+        lateness.append(time.monotonic() - due)
         self.client.get("/", headers=HEADERS)
 
 

@@ -103,7 +103,7 @@ def _observe_once(folder: Path, asked: Asked) -> Seen:
             _favour(locust, server, wire)
             ended = locust.end()
         assert ended.code == 0, ended.output
-        every = np.array([connection.at for connection in wire.connections])
+        every = np.array([packet.at for packet in wire.packets])
         begin = every[0] + asked.settle_seconds
         since = every - begin
         judged = since[(since >= 0) & (since < asked.seconds)]
@@ -118,7 +118,7 @@ def _favour(locust: LocustProcess, server: SlowServer, wire: Wire) -> None:
     then, which is work for the generator. Where this is not allowed, it goes on without.
     """
     deadline = time.monotonic() + PATIENCE_SECONDS
-    while not wire.connections and locust.process.poll() is None and time.monotonic() < deadline:
+    while not wire.packets and locust.process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     with contextlib.suppress(PermissionError, ProcessLookupError, psutil.NoSuchProcess):
         workers = [process.pid for process in locust.descendants()]
@@ -133,6 +133,6 @@ def _streams(wire: Wire, server: SlowServer) -> dict[str, Floats]:
         of_port[request.port].append(request.path)
     paths = {port: iter(asked) for port, asked in of_port.items()}
     found: defaultdict[str, list[float]] = defaultdict(list)
-    for connection in wire.connections:
-        found[next(paths[connection.port])].append(connection.at)
+    for packet in wire.packets:
+        found[next(paths[packet.port])].append(packet.at)
     return {path: np.array(instants) for path, instants in found.items()}

@@ -1,4 +1,4 @@
-"""The wire sees each connection once, when it arrives, and says so when it has missed one."""
+"""The wire sees each connection or request once, when it arrives, and says so when it has missed one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import pytest
 from tests.integration import wire as wire_module
 from tests.integration.bed.network import Network
 from tests.integration.bed.prerequisites import missing, skip_or_fail
-from tests.integration.wire import MissedPacketsError, Wire, lacking, watched
+from tests.integration.wire import REQUEST, MissedPacketsError, Wire, lacking, watched
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,17 +58,37 @@ def test_each_connection_is_seen_once_and_when_it_arrived(listener: socket.socke
             before = time.time()
             port = connect(listener)
             expected.append((before, port, time.time()))
-    assert [connection.port for connection in wire.connections] == [port for _, port, _ in expected]
-    for connection, (before, _, after) in zip(wire.connections, expected, strict=True):
-        assert before - CLOCK_SECONDS <= connection.at <= after + CLOCK_SECONDS
+    assert [packet.port for packet in wire.packets] == [port for _, port, _ in expected]
+    for packet, (before, _, after) in zip(wire.packets, expected, strict=True):
+        assert before - CLOCK_SECONDS <= packet.at <= after + CLOCK_SECONDS
     assert wire.repeated == 0
+
+
+def test_each_request_on_a_kept_connection_is_seen_and_no_response(listener: socket.socket) -> None:
+    expected = []
+    with (
+        watched(port_of(listener), sign=REQUEST) as wire,
+        socket.create_connection(listener.getsockname()) as client,
+        listener.accept()[0] as server,
+    ):
+        for _ in range(20):
+            before = time.time()
+            client.sendall(b"request")
+            assert server.recv(64) == b"request"
+            expected.append((before, time.time()))
+            server.sendall(b"response")
+            assert client.recv(64) == b"response"
+        port = client.getsockname()[1]
+    assert [packet.port for packet in wire.packets] == [port] * 20
+    for packet, (before, after) in zip(wire.packets, expected, strict=True):
+        assert before - CLOCK_SECONDS <= packet.at <= after + CLOCK_SECONDS
 
 
 def test_connections_to_other_ports_are_not_seen(listener: socket.socket) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, watched(port_of(listener)) as wire:
         connect(other)
         connect(listener)
-    assert len(wire.connections) == 1
+    assert len(wire.packets) == 1
 
 
 def test_a_connection_that_has_to_be_asked_for_twice_is_seen_once_and_when_it_was_first() -> None:
@@ -86,8 +106,8 @@ def test_a_connection_that_has_to_be_asked_for_twice_is_seen_once_and_when_it_wa
         full.accept()[0].close()
         waiting.join()
     assert wire.repeated >= 1
-    assert len(wire.connections) == 2
-    assert wire.connections[1].at - before < 0.9  # a second try comes after a second
+    assert len(wire.packets) == 2
+    assert wire.packets[1].at - before < 0.9  # a second try comes after a second
 
 
 def test_a_record_with_holes_is_refused(listener: socket.socket, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +132,7 @@ def test_connections_to_a_host_of_a_test_bed_are_seen_there() -> None:
                 with watched(8080, interface="eth0", host=host) as wire:
                     for _ in range(3):
                         socket.create_connection((host.address, 8080)).close()
-                assert len(wire.connections) == 3
+                assert len(wire.packets) == 3
             finally:
                 server.kill()
     finally:

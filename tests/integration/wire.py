@@ -1,8 +1,9 @@
-"""When connections arrive at a TCP port, by the kernel's clock: what a generator offers, seen from the outside.
+"""When connections or requests arrive at a TCP port, by the kernel's clock: what a generator offers, seen from outside.
 
 A server's own clock would say when it got round to looking. A packet socket (`packet(7)`) gets a copy of each packet that
-asks for a connection (SYN without ACK) as it comes in from the interface, before TCP sees it, and the kernel's time
-stamp with it. A thread collects the copies now and then; when it does so is of no matter.
+bears a sign (SYN without ACK asks for a connection, PSH ends what was sent at once) as it comes in from the interface,
+before TCP sees it, and the kernel's time stamp with it. A thread collects the copies now and then; when it does so is
+of no matter.
 
 It needs root, and IPv4. The clock is the system's real-time clock: fine for gaps, unless somebody sets it meanwhile.
 """
@@ -38,11 +39,25 @@ class MissedPacketsError(AssertionError):
     """The record has holes: nothing can be said of the arrivals."""
 
 
-class Connection(NamedTuple):
-    """An attempt to connect: when it arrived, in seconds since the Epoch, and from which port."""
+class Packet(NamedTuple):
+    """A packet that was looked for: when it arrived, in seconds since the Epoch, and from which port."""
 
     at: float
     port: int
+
+
+class Sign(NamedTuple):
+    """What tells a packet that is looked for: those of TCP's flags that are in `mask` must be `value` (RFC 9293, 3.1)."""
+
+    mask: int
+    value: int
+
+
+_SYN, _PSH, _ACK = 0x02, 0x08, 0x10
+CONNECTION = Sign(_SYN | _ACK, _SYN)
+"""Each attempt to connect."""
+REQUEST = Sign(_SYN | _PSH, _PSH)
+"""Each request that its client sends in one piece, which a system then pushes."""
 
 
 def lacking() -> str:
@@ -57,30 +72,30 @@ def lacking() -> str:
 
 
 class Wire:
-    """The connections that arrive at one port through one interface, each once, however often it was asked for."""
+    """The packets of a sign that arrive at one port through one interface, each once, however often it was sent."""
 
-    def __init__(self, port: int, interface: str, host: Host | None) -> None:
+    def __init__(self, port: int, interface: str, host: Host | None, sign: Sign = CONNECTION) -> None:
         self._tap = _packet_socket(host)
         try:
             self._tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
             self._tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
-            _attach_filter(self._tap, port)
+            _attach_filter(self._tap, port, sign)
             self._tap.bind((interface, _ETH_P_IP))  # from here on, not before, are there any packets
         except BaseException:
             self._tap.close()
             raise
-        self._asked: dict[bytes, Connection] = {}
-        self._packets = 0
+        self._seen: dict[bytes, Packet] = {}
+        self._read = 0
         self.repeated = 0
-        """How many packets asked again for a connection that was not answered in time."""
+        """How many packets were sent again, as they were not answered in time."""
         self._end = threading.Event()
         self._thread = threading.Thread(target=self._drain_until_end, name=f"wire-{port}", daemon=True)
         self._thread.start()
 
     @property
-    def connections(self) -> list[Connection]:
+    def packets(self) -> list[Packet]:
         """What has arrived so far, in order. Complete once the wire is closed."""
-        return sorted(self._asked.values())
+        return sorted(self._seen.values())
 
     def close(self) -> None:
         """End it; raise MissedPacketsError if the kernel had no room for all of the packets."""
@@ -92,9 +107,9 @@ class Wire:
         finally:
             self._tap.close()
         packets, dropped = struct.unpack("II", counts)
-        if dropped or packets != self._packets:
+        if dropped or packets != self._read:
             raise MissedPacketsError(
-                f"{packets} packets came and {self._packets} were read, {dropped} were dropped for want of room:"
+                f"{packets} packets came and {self._read} were read, {dropped} were dropped for want of room:"
                 " nothing can be said of these arrivals"
             )
 
@@ -109,25 +124,27 @@ class Wire:
                 packet, ((_, _, stamp),), _, _ = receive(_HEADERS_BYTES, stamp_bytes, socket.MSG_DONTWAIT)
             except BlockingIOError:
                 return
-            self._packets += 1
+            self._read += 1
             seconds, nanoseconds = _TIMESPEC.unpack(stamp)
             tcp = 4 * (packet[0] & 0xF)
             # addresses, ports and the sequence number: they tell a packet sent again from a port used again
             key = packet[12:20] + packet[tcp : tcp + 8]
-            if key in self._asked:
+            if key in self._seen:
                 self.repeated += 1
             else:
                 port = int.from_bytes(packet[tcp : tcp + 2], "big")
-                self._asked[key] = Connection(seconds + nanoseconds / 1e9, port)
+                self._seen[key] = Packet(seconds + nanoseconds / 1e9, port)
 
 
 @contextmanager
-def watched(port: int, *, interface: str = "lo", host: Host | None = None) -> Iterator[Wire]:
+def watched(
+    port: int, *, sign: Sign = CONNECTION, interface: str = "lo", host: Host | None = None
+) -> Iterator[Wire]:
     """Watch a port, on this machine or on a host of a test bed; what has arrived can be read after the block.
 
     Raise MissedPacketsError at its end if the record has holes.
     """
-    wire = Wire(port, interface, host)
+    wire = Wire(port, interface, host, sign)
     try:
         yield wire
     finally:
@@ -168,8 +185,8 @@ def _enter(namespace: str) -> None:
         os.close(number)
 
 
-def _attach_filter(tap: socket.socket, port: int) -> None:
-    """Let only packets through that ask for a connection to the port (Linux's networking/filter document, BPF)."""
+def _attach_filter(tap: socket.socket, port: int, sign: Sign) -> None:
+    """Let only packets of the sign to the port through (Linux's networking/filter document, BPF)."""
     drop, take = 10, 11
     program = (
         (0x30, 0, 0, 9),  # the protocol
@@ -179,9 +196,9 @@ def _attach_filter(tap: socket.socket, port: int) -> None:
         (0xB1, 0, 0, 0),  # x: where TCP's header begins
         (0x48, 0, 0, 2),  # x + 2: the port
         (0x15, 0, drop - 7, port),
-        (0x50, 0, 0, 13),  # x + 13: the flags, of them ACK and SYN
-        (0x54, 0, 0, 0x12),
-        (0x15, take - 10, drop - 10, 0x02),
+        (0x50, 0, 0, 13),  # x + 13: the flags
+        (0x54, 0, 0, sign.mask),
+        (0x15, take - 10, drop - 10, sign.value),
         (0x06, 0, 0, 0),
         (0x06, 0, 0, _HEADERS_BYTES),
     )
