@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,18 @@ def test_one_connection_serves_many_polls(serve: Callable[[Answer], CAdvisorServ
         for _ in range(5):
             assert len(cadvisor.containers().containers) == 1
     assert len(server.connections) == 1
+
+
+def test_many_containers_are_read_in_pieces_after_their_arrival_was_timed(
+    serve: Callable[[Answer], CAdvisorServer],
+) -> None:
+    server = serve(as_json({f"/docker/{number}": WEB for number in range(50)}))
+    turns: list[float] = []
+    with CAdvisor(server.url, let_others=lambda: turns.append(time.time())) as cadvisor:
+        before = time.time()
+        assert len(cadvisor.containers().containers) == 50
+    assert len(turns) >= 5
+    assert before <= cadvisor.received_at <= turns[0]
 
 
 def test_closing_the_client_closes_its_connection(serve: Callable[[Answer], CAdvisorServer]) -> None:

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
+CONTAINERS_IN_A_ROW = 10
+"""How many are decoded at a time: a fifth of a millisecond."""
 
 _DOCKER_ID = re.compile(r"[0-9a-f]{64}")
 
@@ -157,10 +159,11 @@ def encode_request(since: datetime | None, points: int) -> bytes:
     return _encode(_Request(num_stats=points, start=since))
 
 
-def decode_containers(body: bytes) -> ContainersReply:
+def decode_containers(body: bytes, let_others: Callable[[], object] = lambda: None) -> ContainersReply:
     """Read the answer of `/docker/`: a map of cgroup path to container. Raise WireError if it is not that.
 
-    Each container is read by itself, so that one that cannot be read does not cost the others.
+    Each container is read by itself, so that one that cannot be read does not cost the others; after every few of them
+    `let_others` is called.
     """
     try:
         parts = _decode_map(body)
@@ -168,7 +171,9 @@ def decode_containers(body: bytes) -> ContainersReply:
         raise WireError(str(error)) from None
     containers: list[ContainerInfo] = []
     rejected: list[str] = []
-    for name, part in (parts or {}).items():
+    for number, (name, part) in enumerate((parts or {}).items(), 1):
+        if number % CONTAINERS_IN_A_ROW == 0:
+            let_others()
         try:
             info = _decode_container(part)
         except msgspec.DecodeError as error:

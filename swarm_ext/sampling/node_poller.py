@@ -55,7 +55,7 @@ class NodePoller:
         self.series = series
         self._period_seconds = OFF_BEAT * interval_seconds
         self._whole_poll_seconds = 3 * sum(timeout_seconds)
-        self._cadvisor = CAdvisor(node.cadvisor_url, timeout_seconds=timeout_seconds)
+        self._cadvisor = CAdvisor(node.cadvisor_url, timeout_seconds=timeout_seconds, let_others=let_others)
         self._deliver = deliver
         self._is_expected = is_expected
         self._trouble_log = trouble_log
@@ -111,14 +111,16 @@ class NodePoller:
         query = self.series.query(time.monotonic())
         asked_at = time.time()
         reply = self._cadvisor.containers(query.since, points=query.points)
-        received_at = time.time()
+        received_at = self._cadvisor.received_at
         if self.series.machine is None:
             self.series.machine = self._optional("machine", self._cadvisor.machine)
         since, points = self.series.root_query(query)
         root = self._optional("whole machine", lambda: self._cadvisor.root(since, points=points))
         self._note_rejected(reply.rejected, len(reply.containers))
         poll = Poll(query, reply, root, asked_at, received_at, time.monotonic())
-        return self.series.take(poll, let_others)
+        batch = self.series.take(poll, let_others)
+        let_others()
+        return batch
 
     def _optional(self, what: str, ask: Callable[[], AnswerT]) -> AnswerT | None:
         if time.monotonic() < self._retry_at.get(what, 0.0):
