@@ -87,12 +87,12 @@ def test_what_comes_when_nobody_waits_ends_the_connection() -> None:
         gevent.sleep(0.05)
         peer.send(ok(b"not asked for"))
         assert peer.is_closed_by_client()
-        unasked.append(True)
+        closed.set()
 
-    unasked: list[bool] = []
+    closed = gevent.event.Event()
     with HostileServer(script) as server, visit(server.url, keep_alive=True) as (client, _):
         assert client.get("/").content == b"ok"
-        until(lambda: unasked)
+        assert closed.wait(20)
         assert client.get("/").content == b"ok"
     assert server.connections == 2
 
