@@ -1,30 +1,16 @@
-"""When a connection is used again, when it must not be, and where it leads."""
+"""When a connection is used again, when it must not be, and what it leaves behind."""
 
 from __future__ import annotations
 
 import gc
-import os
-import socket
-import subprocess
-import sys
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import gevent
 import psutil
 import pytest
 
-from swarm_ext.client import resolver
 from tests.client_visit import Visitors, visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-
-def until(condition: Any) -> None:
-    with gevent.Timeout(20):
-        while not condition():
-            gevent.sleep(0.01)
 
 
 def test_each_visitor_has_a_connection_of_its_own_unless_they_are_kept() -> None:
@@ -218,113 +204,6 @@ def test_ipv6() -> None:
         assert reports.failure == f"connection refused by [::1]:{server.port}"
 
 
-@pytest.fixture
-def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[dict[str, list[str]]]:
-    """A table of names that is looked up in the place of the DNS. `asked` has what was."""
-    table: dict[str, list[str]] = {"asked": []}
-
-    def getaddrinfo(host: str, port: int, **_: Any) -> list[Any]:
-        table["asked"].append(host)
-        gevent.sleep(0.01)
-        if host not in table:
-            raise socket.gaierror(-2, "Name or service not known")
-        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in table[host]]
-
-    monkeypatch.setattr("gevent.socket.getaddrinfo", getaddrinfo)
-    return table
-
-
-@pytest.fixture
-def site(names: dict[str, list[str]]) -> Iterator[tuple[str, list[str]]]:
-    """A site with three addresses of which the second refuses; and the addresses that got requests."""
-    port = 0
-    got: list[str] = []
-    servers = []
-    for address in ("127.0.0.1", "127.0.0.3"):
-
-        def script(peer: Peer, address: str = address) -> None:
-            peer.request()
-            got.append(address)
-            peer.send(ok())
-
-        listener = gevent.socket.socket()
-        listener.bind((address, port))
-        listener.listen(128)
-        port = listener.getsockname()[1]
-        server = HostileServer(script)
-        server._server.stop()
-        from gevent.server import StreamServer
-
-        server._server = StreamServer(listener, server._handle)
-        servers.append(server)
-    names["shop.test"] = ["127.0.0.1", "127.0.0.2", "127.0.0.3"]
-    with servers[0], servers[1]:
-        yield f"http://shop.test:{port}", got
-
-
-def test_the_addresses_of_a_name_are_used_in_turn_and_one_that_refuses_rests(
-    site: tuple[str, list[str]], names: dict[str, list[str]]
-) -> None:
-    url, got = site
-    with visit(url) as (client, reports):
-        for _ in range(21):
-            client.get("/")
-            assert reports.last["exception"] is None
-    assert {got.count("127.0.0.1"), got.count("127.0.0.3")} <= {10, 11}
-    assert names["asked"] == ["shop.test"]
-
-
-def test_an_address_that_this_machine_has_no_sockets_for_is_passed_over(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    with HostileServer(answers(ok())) as server:
-        found = [(253, 1, 6, "", ("x", 1)), (socket.AF_INET, 1, 6, "", ("127.0.0.1", server.port))]
-        monkeypatch.setattr("gevent.socket.getaddrinfo", lambda *_, **__: found)
-        for _ in range(3):
-            with visit(f"http://shop.test:{server.port}") as (client, reports):
-                assert client.get("/").status_code == 200
-                assert reports.last["exception"] is None
-
-
-@pytest.mark.skipif(os.geteuid() != 0, reason="a network without IPv6 is made by root")
-def test_where_ipv6_is_off_a_name_that_also_has_such_an_address_is_reached_by_the_other() -> None:
-    program = """
-import socket
-from gevent import monkey; monkey.patch_all()
-import gevent.socket
-from tests.client_visit import visit
-from tests.hostile_server import HostileServer, answers, ok
-with HostileServer(answers(ok())) as server:
-    found = [(family, 1, 6, "", (ip, server.port)) for family, ip in ((socket.AF_INET6, "::1"), (socket.AF_INET, "127.0.0.1"))]
-    gevent.socket.getaddrinfo = lambda *_, **__: found
-    for _ in range(4):
-        with visit(f"http://shop.test:{server.port}") as (client, reports):
-            print(client.get("/").status_code)
-    with visit(f"http://[::1]:{server.port}") as (client, reports):
-        gevent.socket.getaddrinfo = lambda *_, **__: found[:1]
-        client.get("/")
-        print(reports.failure)
-"""
-    without = (
-        'ip link set lo up; for f in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 > $f; done; exec "$@"'
-    )
-    done = subprocess.run(
-        ["unshare", "-n", "sh", "-c", without, "sh", sys.executable, "-c", program],
-        capture_output=True, text=True, timeout=60, check=True,
-    )  # fmt: skip
-    lines = done.stdout.splitlines()
-    assert lines[:4] == ["200"] * 4
-    assert "no route to [::1]" in lines[4]
-    assert "this machine has no address of that kind" in lines[4]
-
-
-def test_a_name_that_takes_too_long_to_resolve_is_a_failed_request(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gevent.socket.getaddrinfo", lambda *_, **__: gevent.sleep(20))
-    with visit("http://shop.test", connection_timeout=0.2) as (client, reports):
-        assert client.get("/").status_code == 0
-        assert reports.failure == "the name 'shop.test' was not resolved within 0.2 s"
-
-
 def test_what_comes_back_to_a_site_that_has_closed_is_closed() -> None:
     with HostileServer(answers(ok())) as server:
         visitors = Visitors(server.url, keep_alive=True)
@@ -349,45 +228,6 @@ def test_a_large_request_goes_on_after_an_interim_response_and_after_the_beginni
 
     with HostileServer(script) as server, visit(server.url, network_timeout=5) as (client, reports):
         assert int(client.post("/", data=b"x" * size).content) > size
-        assert reports.last["exception"] is None
-
-
-def test_a_name_is_resolved_once_by_all_that_ask_at_once(
-    site: tuple[str, list[str]], names: dict[str, list[str]]
-) -> None:
-    url, got = site
-    with visit(url) as (client, _):
-        gevent.joinall([gevent.spawn(client.get, "/") for _ in range(20)], raise_error=True)
-    assert len(got) == 20
-    assert names["asked"] == ["shop.test"]
-
-
-def test_a_name_is_looked_up_again_when_its_time_is_over_and_the_old_serves_until_then(
-    site: tuple[str, list[str]], names: dict[str, list[str]], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url, got = site
-    with visit(url) as (client, reports):
-        client.get("/")
-        names["shop.test"] = ["127.0.0.3"]
-        monkeypatch.setattr(resolver, "TTL_SECONDS", 3600.0)
-        client._site.transport._resolver._names[
-            next(iter(client._site.transport._resolver._names))
-        ]._fresh_until = 0
-        client.get("/")  # by what is known; the look-up goes on beside
-        until(lambda: names["asked"] == ["shop.test", "shop.test"])
-        gevent.sleep(0.05)
-        got.clear()
-        for _ in range(4):
-            client.get("/")
-        assert got == ["127.0.0.3"] * 4
-        del names["shop.test"]
-        client._site.transport._resolver._names[
-            next(iter(client._site.transport._resolver._names))
-        ]._fresh_until = 0
-        client.get("/")
-        until(lambda: len(names["asked"]) == 3)
-        gevent.sleep(0.05)
-        client.get("/")
         assert reports.last["exception"] is None
 
 
