@@ -12,6 +12,7 @@ import gevent
 import pytest
 
 from swarm_ext.client import resolver
+from swarm_ext.client.request import target
 from tests.client_visit import visit
 from tests.hostile_server import HostileServer, Peer, answers, ok
 
@@ -169,3 +170,52 @@ def test_a_name_is_looked_up_again_when_its_time_is_over_and_the_old_serves_unti
         gevent.sleep(0.05)
         client.get("/")
         assert reports.last["exception"] is None
+
+
+NO_NAMES = ["a..b", ".a.test", "a.test..", ".", "a" * 64 + ".test", "a." * 150 + "test"]
+NO_INTERNATIONAL_NAMES = ["\u00fc..b", "\u00fc" * 64, "xn--\u00fc.test", "\u05d0a.test"]
+
+
+@pytest.mark.parametrize("host", [*NO_NAMES, *NO_INTERNATIONAL_NAMES])
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_a_host_that_can_be_no_name_is_refused_in_one_line(scheme: str, host: str) -> None:
+    with pytest.raises(ValueError, match=r"^the host '.+' is not a name.*: .+$") as refused:
+        target(f"{scheme}://{host}:81/path")
+    assert host[:80] in str(refused.value)
+    assert "\n" not in str(refused.value)
+    assert "codec" not in str(refused.value)
+
+
+@pytest.mark.parametrize("host", NO_NAMES)
+def test_a_user_whose_host_can_be_no_name_does_not_begin(host: str, names: dict[str, list[str]]) -> None:
+    with pytest.raises(ValueError, match=r"is not a name: "), visit(f"http://{host}"):
+        pass
+    assert names["asked"] == []
+
+
+@pytest.mark.parametrize("host", [*NO_NAMES, "\u00fc" * 64])
+def test_a_redirect_to_what_can_be_no_name_is_a_failed_request_and_nothing_is_printed(
+    host: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    moved = f"HTTP/1.1 302 Found\r\nLocation: http://{host}/\r\nContent-Length: 0\r\n\r\n".encode()
+    with HostileServer(answers(moved)) as server, visit(server.url) as (client, reports):
+        assert client.get("/").status_code == 0
+        assert reports.failure.startswith("redirected to nowhere: the host ")
+        assert "is not a name: " in reports.failure
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("host", "looked_up"),
+    [
+        ("my_service", "my_service"),
+        ("tasks.web.", "tasks.web."),
+        ("a" * 63 + ".test", "a" * 63 + ".test"),
+        ("B\u00fccher.test", "xn--bcher-kva.test"),
+        ("127.0.0.1", "127.0.0.1"),
+        ("[::1]", "::1"),
+        ("[fe80::1%eth0.100]", "fe80::1%eth0.100"),
+    ],
+)
+def test_a_name_or_an_address_is_looked_up_as_it_is(host: str, looked_up: str) -> None:
+    assert target(f"http://{host}:81/").host == looked_up

@@ -6,6 +6,7 @@ import json as jsonlib
 import re
 from base64 import b64encode
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
 
@@ -19,6 +20,9 @@ _CREDENTIALS = re.compile(r"//[^/?#]*@")
 _DEFAULT_PORT = 80
 _KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a path or query that are sent as they are; everything else is percent-encoded, as UTF-8."""
+_LONGEST_LABEL, _LONGEST_NAME = 63, 253
+_SHOWN_CHARACTERS = 80
+"""How much of a host is told: one that a redirect names may be of any length."""
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that a server may be asked for twice with the effect of once (RFC 9110, section 9.2.2)."""
@@ -78,8 +82,26 @@ def target(url: str, params: Any = None) -> Target:
     )
 
 
+@lru_cache(maxsize=1024)
 def _ascii_host(host: str) -> str:
-    return host if host.isascii() else host.encode("idna").decode("ascii")
+    """Return a host as the resolver takes it, an address as it is; raise ValueError for what can be no name in the DNS.
+
+    The bounds are those of RFC 1035, section 2.3.4; what is not ASCII is written in it by IDNA (RFC 3490).
+    """
+    shown = host if len(host) <= _SHOWN_CHARACTERS else host[:_SHOWN_CHARACTERS] + "…"
+    try:
+        name = host if host.isascii() else host.encode("idna").decode("ascii")
+    except UnicodeError as error:
+        raise ValueError(
+            f"the host {shown!r} is not a name that IDNA allows: {error.__cause__ or error}"
+        ) from None
+    whole = name.removesuffix(".")
+    if len(whole) > _LONGEST_NAME or not all(0 < len(part) <= _LONGEST_LABEL for part in whole.split(".")):
+        raise ValueError(
+            f"the host {shown!r} is not a name: each part between dots has 1 to {_LONGEST_LABEL} characters, "
+            f"and all of it {_LONGEST_NAME} at most"
+        )
+    return name
 
 
 def basic_auth(name: str | bytes, password: str | bytes) -> str:

@@ -80,11 +80,8 @@ class _Name:
     def _look_up(self, done: Event) -> None:
         try:
             answers = gevent.socket.getaddrinfo(self._host, self._port, type=socket.SOCK_STREAM)
-        except (
-            OSError,
-            UnicodeError,
-        ) as error:  # UnicodeError: no name at all, by the rules for international ones
-            self._failure = f"the name {self._host!r} cannot be resolved: {getattr(error, 'strerror', error)}"
+        except OSError as error:
+            self._failure = f"the name {self._host!r} cannot be resolved: {error.strerror or error}"
             self._fresh_until = time.monotonic() + FAILURE_TTL_SECONDS
         else:
             self._found = list(
