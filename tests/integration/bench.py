@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
@@ -21,14 +21,15 @@ from swarm_ext.store import open_store
 from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from swarm_ext.model import Record, Run, Totals
     from tests.integration.bed.network import Host
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCUSTFILES = ROOT / "locustfiles"
-PATIENCE_SECONDS = 90
+PATIENCE_SECONDS = 180
+ENDING_SECONDS = 30
 _WITH_US = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
 """Ends a process when the tests' own is killed, where the system has a way to."""
 
@@ -184,17 +185,21 @@ class LocustProcess:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"still running after {seconds} s:\n{self.output}") from None
-        _, left = psutil.wait_procs(family, timeout=10)
-        names = [f"{process.name()} ({process.pid})" for process in left]
-        for process in left:
-            process.kill()
+        _, left = psutil.wait_procs(family, timeout=ENDING_SECONDS)
+        names = [f"{process!r}" for process in left]
+        _kill(left)
         counts = re.findall(r"^\s+Aggregated\s+(\d+)\s", self.output, re.MULTILINE)
         return Ended(code, self.output, self.store, int(counts[0]) if counts else None, names)
 
     def kill(self) -> None:
-        for process in (*self.descendants(), psutil.Process(self.process.pid)):
+        _kill([*self.descendants(), psutil.Process(self.process.pid)])
+        self.process.wait(ENDING_SECONDS)
+
+
+def _kill(processes: Iterable[psutil.Process]) -> None:
+    for process in processes:
+        with suppress(psutil.NoSuchProcess):  # it has ended because of the one before it
             process.kill()
-        self.process.wait(10)
 
 
 def run_locust(

@@ -66,5 +66,6 @@ class Cluster:
 
 def wait_for_arrivals(server: SlowServer, count: int) -> None:
     deadline = time.monotonic() + 60
-    while len(server.arrivals()) < count and time.monotonic() < deadline:
+    while len(server.arrivals()) < count:
+        assert time.monotonic() < deadline, f"only {len(server.arrivals())} of {count} arrivals came"
         time.sleep(0.05)

@@ -41,8 +41,8 @@ ON_A_SWARM = (ROOT / "docs" / "stack.md",)
 WITH_A_DATABASE = ROOT / "docs" / "mongodb.md"
 """The page whose examples need a MongoDB server."""
 
-PATIENCE_SECONDS = 60.0
-ENDING_SECONDS = 5.0
+PATIENCE_SECONDS = 120.0
+ENDING_SECONDS = 30.0
 _FENCED = re.compile(r"^```(?P<language>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _FILE_NAME = re.compile(r"# (?P<name>[\w.-]+\.(?:py|conf|toml))\n")
 

@@ -34,7 +34,7 @@ class Page:
             try:
                 if condition():  # type: ignore[operator]
                     return
-            except requests.ConnectionError:
+            except (requests.ConnectionError, requests.Timeout):
                 pass
             time.sleep(0.1)
         raise AssertionError(f"it did not happen:\n{self._locust.output}")
