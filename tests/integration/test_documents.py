@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import shutil
-import socket
 import sqlite3
 import subprocess
 import sys
@@ -23,6 +22,7 @@ from swarm_ext.store.schema import CREATE
 from tests.cadvisor_server import CAdvisorServer, FakeContainer, FakeNode
 from tests.integration.bench import LOCUSTFILES, ROOT, run_locust
 from tests.integration.documents import DOCUMENTS, ON_A_SWARM, WITH_A_DATABASE, Reader, blocks
+from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -95,12 +95,6 @@ def reader(tmp_path: Path, recorded: Path, service: str) -> Iterator[Reader]:
                 "--port 8090": f"--port {free}",
             },
         )
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-        return port
 
 
 @pytest.mark.slow
