@@ -6,17 +6,18 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-import psutil
 import pytest
 import requests
 
 from tests.embedded_swarm import whose_command_has
 from tests.integration.bench import SlowServer, slow_server
+from tests.integration.cluster import wait_for_arrivals
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.web_ui.page import StartPage
+    from tests.integration.bench import LocustProcess
+    from tests.integration.web_ui.page import Page, StartPage
 
 
 CENSUS = """
@@ -74,8 +75,7 @@ def test_three_runs_from_the_page_are_three_runs_in_the_store(
         page.stop()
         page.wait_for_state("stopped", "ready")
         locust.wait_for(rf"(Run \S+ finished[\s\S]*){{{len(left) + 1}}}")
-        census = page.session.get(f"{page.url}/census", timeout=10).json()
-        left.append((census, len(psutil.Process(locust.process.pid).children(recursive=True))))
+        left.append(at_rest(locust, page))
     assert left[0] == left[1] == left[2], "greenlets, thread pools and processes after each run"
     assert left[0][0]["thread pools"] == 0
     locust.interrupt()
@@ -90,6 +90,18 @@ def test_three_runs_from_the_page_are_three_runs_in_the_store(
         samples = [sample for sample in ended.load() if sample.run_id == run.id]
         assert sum(sample.offered for sample in samples) == totals.offered
     assert "Traceback" not in ended.output
+
+
+def at_rest(locust: LocustProcess, page: Page) -> tuple[dict[str, int], int]:
+    """Return what is alive, and how many processes there are, once neither has changed for a while: what ends has ended."""
+    readings: list[tuple[dict[str, int], int]] = []
+    deadline = time.monotonic() + 60
+    while len(readings) < 5 or any(reading != readings[-1] for reading in readings[-5:]):
+        assert time.monotonic() < deadline, readings[-5:]
+        census = page.session.get(f"{page.url}/census", timeout=60).json()
+        readings.append((census, len(locust.descendants())))
+        time.sleep(0.2)
+    return readings[-1]
 
 
 @PROCESSES
@@ -110,15 +122,13 @@ def test_iter_ends_the_run_and_the_page_stays(
 
 
 def test_a_request_of_one_run_is_not_counted_in_the_next(start_page: StartPage, tmp_path: Path) -> None:
-    with slow_server(tmp_path, 3) as server:
+    with slow_server(tmp_path, 8) as server:
         locust, page = start_page("-H", server.url, "--lamb", "20")
         assert page.start()["success"]
-        deadline = time.monotonic() + 30
-        while len(server.arrivals()) < 20 and time.monotonic() < deadline:
-            time.sleep(0.05)
+        wait_for_arrivals(server, 20)
         page.stop()
-        assert page.start(lamb="0.001")["success"]
-        time.sleep(4)  # longer than any request of the first run would have taken
+        assert page.start(lamb="0.000001")["success"]
+        time.sleep(9)  # longer than any request of the first run would have taken
         page.stop()
         locust.wait_for(r"Run \S+ finished[\s\S]*Run \S+ finished")
         locust.interrupt()
