@@ -98,7 +98,8 @@ def test_the_same_seed_gives_the_same_arrivals(gaps: dict[str, list[float]]) -> 
 
 def test_a_new_connection_is_made_for_each_arrival_unless_kept_alive(tmp_path: Path) -> None:
     with slow_server(tmp_path, 0.0) as server:
-        for options, most in (((), 50), (("--keep-alive",), 5)):
+        # what is due at once after the machine has held everything up has a connection each, also when they are kept
+        for options, fewest, most in (((), 50, 50), (("--keep-alive",), 1, 25)):
             before = server.connections()
             ended = run_locust(
                 tmp_path,
@@ -115,4 +116,4 @@ def test_a_new_connection_is_made_for_each_arrival_unless_kept_alive(tmp_path: P
             )
             assert ended.code == 0, ended.output
             made = server.connections() - before
-            assert made == 50 if not options else made <= most
+            assert fewest <= made <= most

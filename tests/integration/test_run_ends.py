@@ -201,7 +201,7 @@ def test_a_signal_while_the_embedded_swarm_starts_leaves_nothing_running(tmp_pat
     ended = locust.end(25)
     assert ended.code != 0
     assert ended.children_left == []
-    assert not any(process.is_running() for process in family)
+    assert psutil.wait_procs(family, timeout=20)[1] == []
 
 
 def test_a_master_that_is_killed_takes_its_workers_and_replicas_along(tmp_path: Path) -> None:
@@ -236,4 +236,4 @@ def test_the_run_time_does_not_count_what_came_before_the_run(tmp_path: Path, se
     )  # fmt: skip
     (load,) = [phase for phase in ended.runs()[0].phases if phase.name == "load"]
     assert load.end is not None
-    assert (load.end - load.start).total_seconds() > 1.5
+    assert (load.end - load.start).total_seconds() > 1

@@ -58,7 +58,7 @@ def test_a_task_that_times_out_by_gevent_has_failed_and_makes_room(
     tmp_path: Path, server: SlowServer
 ) -> None:
     tasks = "    @task\n    def t(self):\n        with gevent.Timeout(0.05):\n            gevent.sleep(60)\n"
-    ended = run_tasks(tmp_path, server, tasks, "--max-in-flight", "10")
+    ended = run_tasks(tmp_path, server, tasks, "--max-in-flight", "30")
     assert ended.totals().failed == 40
     assert ended.totals().dropped == 0
     assert ended.code == 1
@@ -167,7 +167,7 @@ def test_a_closed_loop_with_a_wait_time_waits(tmp_path: Path, server: SlowServer
     )
     ended = run_locust(tmp_path, file, "-H", server.url, "-t", "4", "-s", "2")
     assert ended.code == 0, ended.output
-    assert 3 <= ended.totals().completed <= 8
+    assert 3 <= ended.totals().completed <= 12, "without a wait it would be 200"
 
 
 def test_sessions_of_one_pool_share_one_tls_context(tmp_path: Path) -> None:
