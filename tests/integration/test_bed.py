@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.integration.bed.images import PYTHON, WEB
+from tests.integration.bed.network import PREFIX, Network
 from tests.integration.bed.prerequisites import missing, skip_or_fail
 from tests.integration.bed.shell import run
 from tests.integration.bed.swarm import FOLDERS, until
+from tests.integration.bed.sweep import has_processes
 
 if TYPE_CHECKING:
     from tests.integration.bed.swarm import Bed
@@ -45,11 +47,25 @@ def test_a_bed_that_is_killed_leaves_no_process_and_the_sweep_removes_the_rest()
         while "Ctrl-C" not in held.stdout.readline():
             pass
         held.send_signal(signal.SIGKILL)
-    until(lambda: not _processes(name), f"no process of {name} is left")
+    number = int(name.removeprefix(PREFIX))
+    until(lambda: not _processes(name) and not has_processes(number), f"no process of {name} is left")
     run(sys.executable, "-m", "tests.integration.bed.sweep", cwd=ROOT)
     assert not (FOLDERS / name).exists()
     assert name not in run("ip", "-brief", "link") + run("ip", "netns", "list") + run("iptables", "-S")
     assert not list(Path("/sys/fs/cgroup").glob(f"*/{name}-*"))
+
+
+def test_a_network_that_has_no_process_yet_is_not_swept_away() -> None:
+    lacking = missing()
+    if lacking:
+        skip_or_fail(lacking)
+    network = Network()
+    try:
+        host = network.add("empty")
+        run(sys.executable, "-m", "tests.integration.bed.sweep", cwd=ROOT)
+        assert host.run("echo", "still there") == "still there\n"
+    finally:
+        network.down()
 
 
 def _processes(name: str) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+import socket
 import subprocess
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -44,7 +45,7 @@ class Network:
     """A bridge and its hosts. 10.77.NUMBER.0/24; this machine is .254."""
 
     def __init__(self) -> None:
-        self.number = _take_number()
+        self.number, self._hold = _take_number()
         self.bridge = f"{PREFIX}{self.number}"
         self.hosts: list[Host] = []
         try:
@@ -82,6 +83,7 @@ class Network:
     def down(self) -> None:
         """Remove hosts, bridge and rules. Idempotent."""
         remove(self.number)
+        self._hold.close()
 
 
 def remove(number: int) -> None:
@@ -111,18 +113,36 @@ def numbers_in_use() -> list[int]:
     )
 
 
-def _take_number() -> int:
-    """Make the first bridge that is not there yet: making it is what takes its number."""
+def held(number: int) -> socket.socket | None:
+    """Take a number until what is returned is closed, or its process has ended; return None if somebody has it.
+
+    It is a name among the abstract ones of Unix sockets (`unix(7)`), which leaves nothing behind.
+    """
+    hold = socket.socket(socket.AF_UNIX)
+    try:
+        hold.bind(f"\0{PREFIX}{number}")
+    except OSError:
+        hold.close()
+        return None
+    return hold
+
+
+def _take_number() -> tuple[int, socket.socket]:
+    """Make the first bridge that is not there yet, of a number that nobody has; return the number, and what holds it."""
     error: BedError | None = None
     for number in _NUMBERS:
+        hold = held(number)
+        if hold is None:
+            continue
         try:
             run("ip", "link", "add", f"{PREFIX}{number}", "type", "bridge")
         except BedError as failure:
+            hold.close()
             error = failure
             if "exists" not in str(failure):
                 break
         else:
-            return number
+            return number, hold
     raise BedError(f"no bridge could be made: {error}")
 
 

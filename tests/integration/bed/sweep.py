@@ -12,19 +12,25 @@ import sys
 from pathlib import Path
 
 from tests.integration.bed.engine import remove_cgroups
-from tests.integration.bed.network import PREFIX, namespaces, numbers_in_use, remove
+from tests.integration.bed.network import PREFIX, held, namespaces, numbers_in_use, remove
 from tests.integration.bed.shell import run
 from tests.integration.bed.swarm import FOLDERS
 
 
 def sweep() -> list[int]:
-    """Remove every bed that has no process any more; return their numbers."""
-    left = [number for number in _numbers() if not _in_use(number)]
-    for number in left:
-        remove_cgroups(f"{PREFIX}{number}-*")
-        shutil.rmtree(FOLDERS / f"{PREFIX}{number}", ignore_errors=True)
-        remove(number)
-    return left
+    """Remove every bed whose owner has ended, and that has no process any more; return their numbers."""
+    removed = []
+    for number in _numbers():
+        hold = held(number)
+        if hold is None:
+            continue  # its owner is at it, perhaps without a process on it so far
+        with hold:
+            if not has_processes(number):
+                remove_cgroups(f"{PREFIX}{number}-*")
+                shutil.rmtree(FOLDERS / f"{PREFIX}{number}", ignore_errors=True)
+                remove(number)
+                removed.append(number)
+    return removed
 
 
 def _numbers() -> list[int]:
@@ -32,7 +38,8 @@ def _numbers() -> list[int]:
     return sorted({*numbers_in_use(), *(int(found[1]) for found in folders if found)})
 
 
-def _in_use(number: int) -> bool:
+def has_processes(number: int) -> bool:
+    """Whether a process is on one of a bed's hosts."""
     return any(run("ip", "netns", "pids", namespace).strip() for namespace in namespaces(number))
 
 
