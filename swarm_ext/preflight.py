@@ -11,6 +11,7 @@ from locust import TaskSet, User
 
 from swarm_ext import option_types
 from swarm_ext.arrivals import ArrivalProcess, Normal
+from swarm_ext.client.request import target
 from swarm_ext.errors import UserError
 from swarm_ext.model import ArrivalProcessRecord
 from swarm_ext.users import ArrivalUser, ProfileUser, ReplayUser, has_wait_time
@@ -81,16 +82,18 @@ def _check_replay(ours: Iterable[type[ArrivalUser]], chosen: Settings) -> None:
 def check_host(user_classes: Sequence[type[User]], host: str | None) -> None:
     """Check that every user class has a host, an http or https URL; raise UserError."""
     for user_class in user_classes:
-        target = host or user_class.host
-        if not target:
+        chosen_host = host or user_class.host
+        if not chosen_host:
             raise UserError(
                 f"{user_class.__name__} has no host: give -H http://… or --url http://… (a node's address, for a service "
                 "that a Docker swarm publishes), or --swarm local"
             )
         try:
-            option_types.url(target)
+            target(option_types.url(chosen_host))
         except ArgumentTypeError as error:
             raise UserError(f"--host {error}") from None
+        except ValueError as error:
+            raise UserError(f"--host: {error}") from None  # without its password
 
 
 def lasts_seconds(user_classes: Iterable[type[User]], chosen: Settings) -> float:

@@ -133,3 +133,12 @@ def test_an_error_status_over_tls_is_told(secure: str) -> None:
         response = client.get(f"{secure}/503")
         assert (response.status_code, response.text) == (503, "soon")
         assert "code=503" in reports.failure
+
+
+@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "unheard-of"])
+def test_a_body_over_tls_that_is_not_what_its_header_says_is_a_failed_request(
+    secure: str, coding: str
+) -> None:
+    with visit("http://127.0.0.1:1") as (client, reports):
+        assert client.get(f"{secure}/as/{coding}").status_code == 0
+        assert "the body cannot be decoded" in reports.failure

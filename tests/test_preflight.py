@@ -77,6 +77,7 @@ def said(body: str) -> str:
         ),
         ("check_host([Visitor], None)", "Visitor has no host"),
         ("check_host([Visitor], 'localhost:80')", "--host 'localhost:80' is not a URL"),
+        ("check_host([Visitor], 'http://a..b')", "--host: the host 'a..b' is not a name"),
     ],
 )
 def test_what_cannot_make_arrivals_is_one_line(body: str, words: str) -> None:

@@ -1,7 +1,7 @@
 """A server that speaks TLS, in a process of its own. Usage: tls_server.py KEY CERTIFICATE. Prints its port.
 
 Its answer to any path is `secret`, with the request's Authorization in X-Got-Authorization; to /503 it is an error, and
-to /never it waits for ten seconds.
+to /never it waits for ten seconds. /as/CODING says in its Content-Encoding what it is not.
 """
 
 import ssl
@@ -20,6 +20,8 @@ class Handler(BaseHTTPRequestHandler):
         self.send_response(503 if self.path == "/503" else 200)
         self.send_header("Content-Length", str(len(body)))
         self.send_header("X-Got-Authorization", self.headers.get("Authorization", "none"))
+        if self.path.startswith("/as/"):
+            self.send_header("Content-Encoding", self.path.removeprefix("/as/"))
         self.end_headers()
         self.wfile.write(body)
 

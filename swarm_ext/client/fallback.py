@@ -7,13 +7,15 @@ and its cookies would leak from one to the other. So each arrival has one of its
 
 from __future__ import annotations
 
+import zlib
 from typing import TYPE_CHECKING, Any
 
+import brotli
 import gevent
 import gevent.ssl
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastHttpSession, insecure_ssl_context_factory
 
-from swarm_ext.client.failures import RequestError
+from swarm_ext.client.failures import BadResponseError, RequestError
 from swarm_ext.client.response import Response
 
 if TYPE_CHECKING:
@@ -112,13 +114,23 @@ def fetch(session: FastHttpSession, request: Request) -> Response:
             payload=request.body,
             max_redirects=0,
         )
-        content = answer.content
     except FAILURE_EXCEPTIONS as error:
         _let_timeouts_through(error)
         answer = getattr(error, "response", None)  # a status that is a failure comes as an exception
         if answer is None:
             raise RequestError(f"{type(error).__name__}: {error}") from None
+    try:
         content = answer.content
+    except (
+        ValueError,
+        EOFError,
+        zlib.error,
+        brotli.error,
+    ) as error:  # FAILURE_EXCEPTIONS has neither of them
+        raise BadResponseError(f"the body cannot be decoded: {error}") from None
+    except FAILURE_EXCEPTIONS as error:
+        _let_timeouts_through(error)
+        raise RequestError(f"{type(error).__name__}: {error}") from None
     headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
     response = Response(request)
     response.take(answer.status_code, headers, content)
