@@ -17,6 +17,7 @@ from swarm_ext.swarm.local_supervisor import (
     Supervisor,
 )
 from tests.embedded_swarm import wait_until
+from tests.integration.bed.frozen import freeze
 
 SPEC = ServiceSpec(name="web", cpu_limit_cores=None, concurrency=4, startup_seconds=0.0, number=97)
 
@@ -85,7 +86,7 @@ def test_a_task_starts_and_runs_when_its_replica_is_ready(supervisor: Supervisor
 def test_a_task_that_does_not_stop_is_killed_after_its_grace(supervisor: Supervisor, clock: Hand) -> None:
     supervisor.scale(1)
     wait_for(supervisor, all_running, "a running task")
-    os.kill(pid(supervisor, 1), signal.SIGSTOP)
+    freeze(pid(supervisor, 1))
     supervisor.scale(0)
     clock.now += STOP_GRACE_SECONDS - 0.1
     supervisor.step()
