@@ -13,18 +13,13 @@ from swarm_ext.client.address import Address
 from swarm_ext.client.failures import not_connected
 from tests.client_visit import visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
+from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 KEPT = pytest.mark.parametrize("keep_alive", [False, True], ids=["new connection", "kept connection"])
 HEAD = b"HTTP/1.1 200 OK\r\n"
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_nobody_listens() -> None:
@@ -100,9 +95,9 @@ def test_the_server_resets_before_it_reads_the_request() -> None:
 @pytest.mark.parametrize(
     ("part", "words"),
     [
-        (b"", "no response within 0.1 s"),
-        (HEAD, "nothing more within 0.1 s, in the middle of the response's headers"),
-        (HEAD + b"Content-Length: 500\r\n\r\n" + b"x" * 120, "nothing more within 0.1 s, after 120 of 500 bytes"),
+        (b"", "no response within 0.5 s"),
+        (HEAD, "nothing more within 0.5 s, in the middle of the response's headers"),
+        (HEAD + b"Content-Length: 500\r\n\r\n" + b"x" * 120, "nothing more within 0.5 s, after 120 of 500 bytes"),
     ],
 )  # fmt: skip
 def test_the_server_falls_silent(part: bytes, words: str) -> None:
@@ -111,7 +106,7 @@ def test_the_server_falls_silent(part: bytes, words: str) -> None:
         peer.send(part)
         peer.wait()
 
-    with HostileServer(script) as server, visit(server.url, network_timeout=0.1) as (client, reports):
+    with HostileServer(script) as server, visit(server.url, network_timeout=0.5) as (client, reports):
         response = client.get("/")
         assert reports.failure == words
         assert isinstance(response.error, TimeoutError)
