@@ -18,6 +18,7 @@ import psutil
 import pytest
 
 from swarm_ext.primecheck import DEFAULT_NUMBER, HIGHEST_NUMBER, trial_division
+from tests.integration.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 PATIENCE_SECONDS = 30.0
@@ -283,7 +284,7 @@ def test_short_requests_do_not_wait_for_long_ones_up_to_the_concurrency(
 
 
 def test_while_starting_it_says_so_and_burns_cpu(start: Callable[..., Service]) -> None:
-    service = start("--startup-seconds", "2")
+    service = start("--startup-seconds", "4")
     status, body, _ = service.get("/healthz")
     assert status == 503
     assert "starting" in str(body["error"])
@@ -304,14 +305,17 @@ def test_flooded_it_uses_its_cpu_limit_and_no_more(start: Callable[..., Service]
     clients = [threading.Thread(target=flood) for _ in range(6)]
     for client in clients:
         client.start()
-    time.sleep(0.5)
-    cpu, wall = service.cpu_seconds(), time.monotonic()
-    time.sleep(4)
-    used = (service.cpu_seconds() - cpu) / (time.monotonic() - wall)
-    stop.set()
-    for client in clients:
-        client.join(PATIENCE_SECONDS)
-    assert used == pytest.approx(0.25, rel=0.1)
+    try:
+        time.sleep(0.5)
+        cpu, wall = service.cpu_seconds(), time.monotonic()
+        time.sleep(4)
+        used = (service.cpu_seconds() - cpu) / (time.monotonic() - wall)
+    finally:
+        stop.set()
+        for client in clients:
+            client.join(PATIENCE_SECONDS)
+    # no more than 10 % above; where others want the machine as well, it may be given less
+    assert 0.7 * 0.25 <= used <= 1.1 * 0.25
 
 
 def test_stopped_it_finishes_requests_in_progress_and_those_queued(start: Callable[..., Service]) -> None:
@@ -336,7 +340,7 @@ def test_stopped_it_does_not_wait_for_idle_clients(start: Callable[..., Service]
 
 
 def test_its_port_is_free_again_when_it_has_ended(start: Callable[..., Service]) -> None:
-    service = start()
+    service = start("--port", str(free_port()))  # which the system gives to nobody else meanwhile
     service.get("/healthz", Connection="close")
     service.process.terminate()
     service.process.wait(PATIENCE_SECONDS)

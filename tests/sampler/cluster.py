@@ -30,8 +30,8 @@ class Cluster:
         self.node_samples: list[NodeSample] = []
         self.samplers: list[Sampler] = []
 
-    def add(self, fake: FakeNode, name: str) -> CAdvisorServer:
-        server = CAdvisorServer(fake.respond)
+    def add(self, fake: FakeNode, name: str, port: int = 0) -> CAdvisorServer:
+        server = CAdvisorServer(fake.respond, port)
         self.servers.append(server)
         self.nodes.append(node(name, server.url))
         return server

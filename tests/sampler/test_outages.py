@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tests.cadvisor_server import MACHINE, Answer, CAdvisorServer, FakeContainer, FakeNode
+from tests.integration.ports import free_port
 from tests.sampler.cluster import A, B, Cluster, assert_without_gaps, node, troubles, until
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def test_an_outage_is_made_up_for_and_told_once_each_way(
 
 def test_a_cadvisor_that_restarts_on_its_port_is_found_again(cluster: Cluster) -> None:
     fake = FakeNode([FakeContainer(A)])
-    server = cluster.add(fake, "node1")
+    server = cluster.add(fake, "node1", free_port())  # which the system gives to nobody else meanwhile
     sampler = cluster.sampler()
     sampler.start()
     until(lambda: len(cluster.of(A)) >= 3)
