@@ -38,6 +38,7 @@ def test_those_who_wait_are_woken_in_the_order_of_their_instants_and_none_too_ea
     assert all(at >= due for due, at in found)
 
 
+@pytest.mark.alone
 def test_an_instant_is_met_better_than_by_milliseconds(alarm: Alarm) -> None:
     late = []
     for n in range(200):
