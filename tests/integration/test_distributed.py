@@ -38,6 +38,7 @@ def test_sampler_and_autoscaler_run_once_on_the_master(tmp_path: Path) -> None:
     ended = run_locust(
         tmp_path, POISSON, "--processes", "2", "--swarm", "local", "--initial-replicas", "2", "-u", "2", "-r", "9",
         "--lamb", "4", "-t", "8", "-s", "5", "--autoscale", "target-utilisation", "--autoscale-interval", "1",
+        "--max-replicas", "2",
     )  # fmt: skip
     assert ended.code == 0, ended.output
     samples = [s for s in ended.read(ContainerSample) if isinstance(s, ContainerSample)]
@@ -45,7 +46,8 @@ def test_sampler_and_autoscaler_run_once_on_the_master(tmp_path: Path) -> None:
     assert len({sample.key for sample in samples}) == len(samples)
     decisions = [d for d in ended.read(ScalingDecision) if isinstance(d, ScalingDecision)]
     assert [decision.id for decision in decisions] == sorted({decision.id for decision in decisions})
-    assert 5 <= len(decisions) <= 12
+    seconds = (decisions[-1].timestamp - decisions[0].timestamp).total_seconds()
+    assert 3 <= len(decisions) <= seconds + 2, "one each second, not one of each process"
     assert all(decision.reason for decision in decisions)
     assert ended.read(ServiceSample)
     requests = {replica for sample in ended.load() for replica in sample.replica_requests}
@@ -197,10 +199,10 @@ def test_workers_with_wrong_clocks_are_counted_in_the_masters_seconds(
         "both workers are in each second, but for one at which users were spawned"
     )
     assert sorted(run.worker_clocks.values()) == [pytest.approx(-10, abs=0.5), pytest.approx(5, abs=0.5)]
-    assert re.search(r"clocks .*(5\.\d|4\.9) s ahead", ended.output)
-    assert re.search(r"clocks .*(10\.\d|9\.9) s behind", ended.output)
-    assert re.search(r"is 5\.\d s ahead of ours|is 4\.9 s ahead of ours", ended.output)
-    assert re.search(r"is (10\.\d|9\.9) s behind ours", ended.output)
+    assert re.search(r"clocks .*(5\.\d|4\.[5-9]) s ahead", ended.output)
+    assert re.search(r"clocks .*(10\.\d|9\.[5-9]) s behind", ended.output)
+    assert re.search(r"is (5\.\d|4\.[5-9]) s ahead of ours", ended.output)
+    assert re.search(r"is (10\.\d|9\.[5-9]) s behind ours", ended.output)
 
 
 def test_a_worker_whose_master_is_gone_stops_when_its_lease_is_spent(
