@@ -81,7 +81,7 @@ def test_a_server_that_is_killed_during_the_run_has_every_record_once_at_the_end
 ) -> None:
     mongo.start()
     locust = LocustProcess(
-        tmp_path, POISSON, "--headless", "--only-summary", "-H", server.url, "--lamb", "25", "--iter", "250",
+        tmp_path, POISSON, "--headless", "--only-summary", "-H", server.url, "--lamb", "25", "--iter", "400",
         "--store", mongo.uri(),
     )  # fmt: skip
     locust.wait_for("All users spawned")
@@ -92,9 +92,9 @@ def test_a_server_that_is_killed_during_the_run_has_every_record_once_at_the_end
     ended = locust.end()
     assert ended.code == 0, ended.output
     assert len(re.findall(r"WARNING/.*(waits in the spool|can be written again)", ended.output)) == 2
-    check_load_is_whole(mongo, 250)
+    check_load_is_whole(mongo, 400)
     assert any(trouble.source == "store" for trouble in the_run(mongo).troubles)
-    assert len(server.arrivals()) == 250
+    assert len(server.arrivals()) == 400
 
 
 def test_a_server_that_is_down_for_the_whole_run_is_told_of_once_and_gets_all_later(
