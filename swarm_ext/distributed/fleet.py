@@ -7,9 +7,10 @@ import math
 import time
 from typing import TYPE_CHECKING, Any
 
+import gevent
 import msgspec
 from gevent.event import Event
-from locust.runners import STATE_MISSING
+from locust.runners import STATE_MISSING, STATE_RUNNING
 
 from swarm_ext.arrivals.check import merge
 from swarm_ext.distributed import wire
@@ -58,6 +59,7 @@ class Fleet:
         self._members: set[str] = set()
         self._lost_at: dict[str, float] = {}
         self._uncertain: dict[str, str] = {}
+        self._unbalanced = False
         self._rates: dict[str, float] = {}
         self._replay: ReplayDesk | None = None
         self._desk = ClockDesk(self._send)
@@ -120,6 +122,7 @@ class Fleet:
         """Begin a run: wait until every connected worker has said who it is, then number the streams."""
         self._troubles = []
         self._lost_at, self._uncertain, self._rates = {}, {}, {}
+        self._unbalanced = False
         strangers = self._wait_for_hellos()
         for stranger in strangers:
             self._trouble(f"worker {stranger} does not answer swarm_ext: its load is not counted")
@@ -167,6 +170,10 @@ class Fleet:
         self._members |= alive
         for worker in alive & set(self._lost_at):
             self._find(worker)
+            self._unbalanced = True
+        if self._unbalanced and self._runner.state == STATE_RUNNING and self._runner.spawning_completed:
+            self._unbalanced = False
+            gevent.spawn(self._rebalance)
         for worker in self._members - alive - set(self._finals):
             self._lose(worker)
         if self._ledger is not None and self._ledger.left < 0:
@@ -216,6 +223,14 @@ class Fleet:
             self._grant(worker, 0)
         if self._replay is not None:
             self._recall(worker)  # what it has still was dealt to others
+
+    def _rebalance(self) -> None:
+        """Let Locust spread its users anew after a worker came back with those that others were given meanwhile.
+
+        Locust does so by itself only where nothing was spread since the run began; else there would be too many from then on.
+        """
+        if self._assignment is not None and self._runner.state == STATE_RUNNING:
+            self._runner.start(self._runner.target_user_count, self._runner.spawn_rate)
 
     @property
     def spent(self) -> bool:
