@@ -15,6 +15,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -33,6 +34,7 @@ _BUFFER_BYTES = 64 << 20
 """Room for some 50,000 packets: for seconds in which the thread does not come to run."""
 _HEADERS_BYTES = 128
 _EVERY_SECONDS = 0.05
+_PROBE_SECONDS, _STAMPED_SECONDS = 0.002, 10.0
 
 
 class MissedPacketsError(AssertionError):
@@ -79,6 +81,7 @@ class Wire:
         try:
             self._tap.setsockopt(socket.SOL_SOCKET, _SO_RCVBUFFORCE, _BUFFER_BYTES)
             self._tap.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+            _wait_for_stamps()
             _attach_filter(self._tap, port, sign)
             self._tap.bind((interface, _ETH_P_IP))  # from here on, not before, are there any packets
         except BaseException:
@@ -172,6 +175,31 @@ def _packet_socket(host: Host | None) -> socket.socket:
     if failed:
         raise failed[0]
     return opened[0]
+
+
+def _wait_for_stamps() -> None:
+    """Wait until packets are stamped when they come in.
+
+    The system begins with that a while after the first socket has asked for it (`net_enable_timestamp` leaves it to a
+    work queue), and stamps packets that came before when they are read.
+    """
+    deadline = time.monotonic() + _STAMPED_SECONDS
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
+        probe.bind(("127.0.0.1", 0))
+        probe.settimeout(_STAMPED_SECONDS)
+        while True:
+            probe.sendto(b"x", probe.getsockname())
+            sent = time.time_ns()
+            time.sleep(_PROBE_SECONDS)
+            ((_, _, stamp),) = probe.recvmsg(1, socket.CMSG_SPACE(_TIMESPEC.size))[1]
+            seconds, nanoseconds = _TIMESPEC.unpack(stamp)
+            if seconds * 1_000_000_000 + nanoseconds <= sent:
+                return
+            if time.monotonic() > deadline:
+                raise MissedPacketsError(
+                    f"packets are not stamped as they come in, {_STAMPED_SECONDS:g} s after that was asked for"
+                )
 
 
 def _enter(namespace: str) -> None:
