@@ -179,7 +179,8 @@ class _Times:
 
 
 def _is_time(text: str) -> bool:
-    return _reads(_number, text) or _reads(_iso, text)
+    """Return whether this stands for a time, be it one that is refused: it is no heading then."""
+    return _reads(float, text) or _reads(_iso, text)
 
 
 def _reads(read: Callable[[str], float], text: str) -> bool:

@@ -56,6 +56,8 @@ def test_whatever_a_file_of_arrivals_looks_like_the_same_is_read(file: Path, tex
         ("1\n2\nx\n", "line 3: 'x' is not a time in seconds, such as 12.5"),
         ("1\n2026-03-14T09:26:53Z\n", "line 2: '2026-03-14T09:26:53Z' is not a time in seconds"),
         ("2026-03-14T09:26:53Z\n12\n", "line 2: '12' is not a time, such as"),
+        ("nan\n1\n", "line 1: 'nan' is not a time"),
+        ("inf,1\n2,1\n", "line 1: 'inf' is not a time"),
         ("1\nnan\n", "line 2: 'nan' is not a time"),
         ("1\n1e999\n", "line 2: '1e999' is not a time"),
         ("a,timestamp\nx,1\ny\n", "line 3: 'y' has 1 columns, too few: give a column 'timestamp'"),
