@@ -9,7 +9,7 @@ import gevent
 import psutil
 import pytest
 
-from tests.client_visit import Visitors, visit
+from tests.client_visit import Reports, Visitors, visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 
 
@@ -192,6 +192,28 @@ def test_a_visitor_leaves_no_local_port_behind() -> None:
             if connection.raddr and connection.raddr.port == server.port
         ]
         assert "TIME_WAIT" not in ends
+
+
+@pytest.mark.parametrize("how", ["release", "discard"])
+def test_a_request_that_outlives_its_visit_leaves_no_connection_open(how: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        asked.set()
+        assert visit_is_over.wait(20)
+        peer.send(ok())
+        assert peer.is_closed_by_client()
+        closed.set()
+
+    asked, visit_is_over, closed = (gevent.event.Event() for _ in range(3))
+    with HostileServer(script) as server:
+        sessions = Visitors(server.url).sessions
+        session = sessions.acquire(None, Reports())
+        straggler = gevent.spawn(session.get, "/slow")
+        assert asked.wait(20)
+        getattr(sessions, how)(session)
+        visit_is_over.set()
+        assert straggler.get(timeout=20).status_code == 200
+        assert closed.wait(20)
 
 
 def test_ipv6() -> None:

@@ -27,12 +27,12 @@ class LeanSessions:
 
     def release(self, session: Session) -> None:
         """Take a session back when its arrival has ended."""
-        session.close()
+        session.retire()
         session.user = None  # they refer to each other: left so, each pair is work for the garbage collector
 
     def discard(self, session: Session) -> None:
         """Take back a session whose arrival was cut off."""
-        session.close_abandoned()
+        session.retire_abandoned()
         session.user = None
 
     def close(self) -> None:

@@ -248,15 +248,26 @@ class Session:
         if self._site.idle is None:
             self._idle.close()
         if self._fast is not None:
-            self._site.fast_sessions.release(self._fast)
-            self._fast = None
+            self._release_fast()
 
-    def close_abandoned(self) -> None:
+    def retire(self) -> None:
+        """End the visit for good: a request that outlives it closes its connection when it is done."""
+        if self._site.idle is None:
+            self._idle.retire()
+        if self._fast is not None:
+            self._release_fast()
+
+    def retire_abandoned(self) -> None:
         """End a visit that was cut off: what a connection of FastHttpSession's would carry next is unknown."""
         if self._fast is not None:
             self._site.fast_sessions.discard(self._fast)
             self._fast = None
-        self.close()
+        self.retire()
+
+    def _release_fast(self) -> None:
+        assert self._fast is not None  # noqa: S101 - for the type checker; the callers looked
+        self._site.fast_sessions.release(self._fast)
+        self._fast = None
 
 
 def _checked(timeout: Any) -> float:
