@@ -86,18 +86,18 @@ def run_app(  # noqa: PLR0913 - one parameter for each option
             raise UserError(
                 f"{name} is there already: remove it by `swarm-ext app stop`, or give another --name"
             )
-        for line in single_container.start(engine, plan):
-            click.echo(line)
-        host = publish.host_from(engine.remote_host)
-        if host is None:
-            click.echo(
-                f"{name} is started. It listens on {publish} of {engine.remote_host} alone, where it cannot be asked from "
-                f"here: ssh -L {publish.port}:{publish} {engine.remote_host}"
-            )
-            return
-        url = f"{publish.url(host)}/{path.removeprefix('/')}"
-        container = engine.client.containers.get(name)
-        with single_container.removed_when_interrupted(container):
+        with single_container.removed_when_interrupted(engine, plan):
+            for line in single_container.start(engine, plan):
+                click.echo(line)
+            host = publish.host_from(engine.remote_host)
+            if host is None:
+                click.echo(
+                    f"{name} is started. It listens on {publish} of {engine.remote_host} alone, where it cannot be asked "
+                    f"from here: ssh -L {publish.port}:{publish} {engine.remote_host}"
+                )
+                return
+            url = f"{publish.url(host)}/{path.removeprefix('/')}"
+            container = engine.client.containers.get(name)
             single_container.wait(container, lambda: _answers(url), f"{url} to answer", deadline=deadline)
     click.echo(f"{name} answers at {url}")
 

@@ -80,22 +80,23 @@ def start_cadvisor(
     with open_engine() as engine:
         plan = cadvisor_plan(_ROLE, name, image, published, _docker_root(engine), disable_metrics)
         ran_before = single_container.runs_already(engine, plan)
-        if ran_before:
-            click.echo(f"{name} runs already.")
-        else:
-            for line in single_container.start(engine, plan):
-                click.echo(line)
-        container = engine.client.containers.get(name)
-        host = published.host_from(engine.remote_host)
-        if host is None:
-            click.echo(
-                f"{name} is started, on {published} of {engine.remote_host} alone: it cannot be asked from here."
-            )
-            return
-        url = published.url(host)
-        kept = nullcontext() if ran_before else single_container.removed_when_interrupted(container)
-        with CAdvisor(url) as client, kept:
-            single_container.wait(container, _freshness(client), f"{url} to measure", deadline=deadline)
+        kept = nullcontext() if ran_before else single_container.removed_when_interrupted(engine, plan)
+        with kept:
+            if ran_before:
+                click.echo(f"{name} runs already.")
+            else:
+                for line in single_container.start(engine, plan):
+                    click.echo(line)
+            host = published.host_from(engine.remote_host)
+            if host is None:
+                click.echo(
+                    f"{name} is started, on {published} of {engine.remote_host} alone: it cannot be asked from here."
+                )
+                return
+            url = published.url(host)
+            container = engine.client.containers.get(name)
+            with CAdvisor(url) as client:
+                single_container.wait(container, _freshness(client), f"{url} to measure", deadline=deadline)
     click.echo(f"{name} measures; use it with --cadvisor {url}")
 
 

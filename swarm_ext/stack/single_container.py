@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any
 
 from swarm_ext.errors import UserError
@@ -105,12 +105,15 @@ def _created(engine: Engine, plan: ContainerPlan) -> Container:
 
 
 @contextmanager
-def removed_when_interrupted(container: Container) -> Iterator[None]:
-    """Remove a container that was made just now if Ctrl-C ends the block."""
+def removed_when_interrupted(engine: Engine, plan: ContainerPlan) -> Iterator[None]:
+    """Remove the planned container, which is made within the block, if Ctrl-C ends that."""
     try:
         yield
     except KeyboardInterrupt:
-        container.remove(force=True, v=True)
+        with suppress(UserError):  # it is somebody else's
+            container = find(engine, plan.name, plan.role)
+            if container is not None:
+                container.remove(force=True, v=True)
         raise
 
 
