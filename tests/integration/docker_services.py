@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import os
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 from unittest.mock import patch
 
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from swarm_ext.model import ServiceState
+    from tests.integration.bed.engine import Engine
     from tests.integration.bed.swarm import Bed
 
 SLEEP = ("sh", "-c", "trap exit TERM; sleep 100000 & wait")
@@ -26,6 +29,8 @@ CADVISOR_FLAGS = (
     "--storage_duration=2m0s",
     "--docker_only=true",
 )
+LONGEST_GAP_SECONDS = 5.0
+"""The most between two points of a cAdvisor with these flags, which lets up to twice its interval pass, and may be held up."""
 
 
 @contextmanager
@@ -74,6 +79,21 @@ def cadvisors(
         yield name
     finally:
         remove(bed, name)
+
+
+def wait_for_points(bed: Bed, *names: str, port: int = 70) -> None:
+    """Wait until what runs of these services has been measured twice by the cAdvisor of its node."""
+    for engine in bed.engines:
+        until(partial(_has_points, engine, names, port), f"{engine.name} is measured")
+
+
+def _has_points(engine: Engine, names: Sequence[str], port: int) -> bool:
+    label = "label=com.docker.swarm.service.name"
+    running = [engine.docker("ps", "-q", "--no-trunc", "-f", f"{label}={name}").split() for name in names]
+    url = f"http://{engine.host.address}:{port}/api/v1.3/docker/"
+    answer = json.loads(engine.host.run("busybox", "wget", "-q", "-O", "-", url))
+    measured = {each["id"] for each in answer.values() if len(each["stats"] or ()) > 1}
+    return {container for found in running for container in found} <= measured
 
 
 def remove(bed: Bed, name: str) -> None:

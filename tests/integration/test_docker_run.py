@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 import re
 import threading
@@ -16,6 +17,7 @@ from swarm_ext.model import ContainerSample, LoadSample, ScalingDecision, Servic
 from swarm_ext.store import open_store
 from tests.integration.bed.images import WEB
 from tests.integration.bench import LOCUSTFILES, LocustProcess
+from tests.integration.docker_services import LONGEST_GAP_SECONDS
 from tests.integration.shop import SERVICE, Shop, deployed_shop
 
 if TYPE_CHECKING:
@@ -49,11 +51,10 @@ class KernelWatch(threading.Thread):
 
     def run(self) -> None:
         while not self._end.wait(0.25):
-            for folder in self._engine.container_cgroup("cpuacct", "").iterdir():
-                counter = folder / "cpuacct.usage"
-                if counter.exists():
+            for counter in self._engine.container_cgroup("cpuacct", "").glob("*/cpuacct.usage"):
+                with contextlib.suppress(OSError):  # the container has just ended
                     used = int(counter.read_text()) / 1e9
-                    self.readings[folder.name].append((time.time(), used))
+                    self.readings[counter.parent.name].append((time.time(), used))
 
     def end(self) -> None:
         self._end.set()
@@ -148,11 +149,11 @@ def test_every_replica_has_samples_without_a_gap_while_it_lives(watched: Watched
     series = watched.series()
     assert len(series) >= 3
     for container_id, seconds in lived.items():
-        if seconds < 5:
+        if seconds < 8:
             continue  # hardly there before it was scaled in again
         times = [sample.timestamp.timestamp() for sample in series[container_id]]
         gaps = [after - before for before, after in itertools.pairwise(times)]
-        assert max(gaps) <= 2.5, (container_id, max(gaps))
+        assert max(gaps) <= LONGEST_GAP_SECONDS, (container_id, max(gaps))
 
 
 def test_the_cpu_seconds_are_those_of_the_kernels_own_counter(watched: Watched) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.bed.swarm import until
-from tests.integration.docker_services import CADVISOR_FLAGS, cadvisors, service
+from tests.integration.docker_services import CADVISOR_FLAGS, cadvisors, service, wait_for_points
 from tests.integration.ports import free_port
 from tests.integration.swarm_ext_process import EndedCommand, run_command
 
@@ -32,6 +32,7 @@ def swarm(bed: Bed) -> Iterator[Bed]:
     with cadvisors(bed), cadvisors(bed, "lazy", port=LAZY_PORT, flags=lazy), service(bed, HEALTHY, *options):
         until(lambda: len(bed.running(HEALTHY)) == 2, "the service runs")
         until(lambda: len(bed.running("cadvisor")) == 3, "every node has a cAdvisor")
+        wait_for_points(bed, HEALTHY, "cadvisor")
         yield bed
 
 
@@ -94,7 +95,8 @@ def test_a_node_whose_cadvisor_has_ended_is_named(doctor: Doctor, swarm: Bed) ->
     update = ("service", "update", "--detach")
     swarm.manager.docker(*update, "--constraint-add", "node.hostname!=node3", "cadvisor")
     try:
-        until(lambda: len(swarm.running("cadvisor")) == 2, "node3 has no cAdvisor")
+        here = ("ps", "-q", "-f", "label=com.docker.swarm.service.name=cadvisor")
+        until(lambda: not swarm.engines[2].docker(*here).strip(), "node3 has no cAdvisor")
         examined = doctor()
         assert examined.code == 1
         says(examined, "wrong", "cAdvisor of node3", "connection refused", "docker service ps")
@@ -102,6 +104,7 @@ def test_a_node_whose_cadvisor_has_ended_is_named(doctor: Doctor, swarm: Bed) ->
     finally:
         swarm.manager.docker(*update, "--constraint-rm", "node.hostname!=node3", "cadvisor")
     until(lambda: len(swarm.running("cadvisor")) == 3, "every node has a cAdvisor again")
+    wait_for_points(swarm, "cadvisor")
 
 
 def test_a_service_that_is_not_there_is_named_with_those_that_are(doctor: Doctor) -> None:

@@ -13,7 +13,7 @@ import pytest
 from swarm_ext.model import ContainerSample, NodeSample, ServiceSample
 from swarm_ext.store import open_store
 from tests.integration.bed.swarm import until
-from tests.integration.docker_services import cadvisors, service
+from tests.integration.docker_services import cadvisors, service, wait_for_points
 from tests.integration.swarm_ext_process import run_command, running_command
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ def environment(bed: Bed) -> Iterator[dict[str, str]]:
     """Of a program that talks to the bed's manager, while each node runs a cAdvisor and a replica."""
     with cadvisors(bed), service(bed, SERVICE, "--mode", "global"):
         until(lambda: len(bed.running(SERVICE)) == len(bed.running("cadvisor")) == 3, "each node has both")
+        wait_for_points(bed, SERVICE, "cadvisor")
         yield {"DOCKER_HOST": bed.manager.docker_host}
 
 
