@@ -82,6 +82,8 @@ def test_initial_replicas_are_ready_before_the_load_and_put_back_after_ctrl_c(
         )
         locust.wait_for("Service shop_web: 1 of 1 replicas are ready")
         until(lambda: len(server.arrivals()) > 5, "load comes")
+        for node in (1, 2, 3):
+            locust.wait_for(f"cAdvisor of node{node}: ")
         during = swarm.service("shop_web")
         locust.interrupt()
         ended = locust.end()
