@@ -71,15 +71,16 @@ class _Sshd:
 
     def _answers(self) -> bool:
         with (
-            suppress(ConnectionRefusedError),
-            socket.create_connection(("127.0.0.1", self.port), timeout=5) as connection,
+            suppress(OSError),
+            socket.create_connection(("127.0.0.1", self.port), timeout=30) as connection,
         ):
             return connection.recv(8) == b"SSH-2.0-"
         return False
 
     def cut_connections(self) -> None:
         for child in psutil.Process(self.process.pid).children(recursive=True):
-            child.kill()
+            with suppress(psutil.NoSuchProcess):  # it has ended because of the one before it
+                child.kill()
 
     def end(self) -> None:
         self.cut_connections()
