@@ -55,6 +55,7 @@ SESSION_SETTINGS = {
     "connection_timeout": "connection_timeout",
     "max_redirects": "max_redirects",
     "max_retries": "max_retries",
+    "concurrency": "concurrency",
     "insecure": "insecure",
     "ssl_context_factory": "ssl_context_factory",
     "default_headers": "headers",

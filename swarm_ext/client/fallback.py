@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any
 import brotli
 import gevent
 import gevent.ssl
-from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastHttpSession, insecure_ssl_context_factory
+from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, insecure_ssl_context_factory
 
 from swarm_ext.client.failures import BadResponseError, RequestError
+from swarm_ext.client.fast_session import BoundedFastSession
 from swarm_ext.client.response import Response
 
 if TYPE_CHECKING:
@@ -23,30 +24,17 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from locust import User
+    from locust.contrib.fasthttp import FastHttpSession
 
     from swarm_ext.client.listener import RequestListener
     from swarm_ext.client.request import Request
 
 
-class BoundedFastSession(FastHttpSession):
-    """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, as the lean client does."""
-
-    def request(self, *arguments: Any, timeout: float | None = None, **options: Any) -> Any:
-        """Make a request; as FastHttpSession's, and a failed one if it is not complete in time."""
-        if timeout is None:
-            return super().request(*arguments, **options)
-        # no Timeout, which geventhttpclient would try again
-        bound = gevent.Timeout.start_new(timeout, RequestError(f"not complete within {timeout:g} s"))
-        try:
-            return super().request(*arguments, **options)
-        finally:
-            bound.close()
-
-
 class FastSessions:
     """Makes FastHttpSessions for one user class: a new one each time, or used ones (`keep_alive`).
 
-    `settings` are FastHttpSession's own (network_timeout, max_redirects, …), times in seconds.
+    `settings` are FastHttpSession's own (network_timeout, max_redirects, …), times in seconds; `concurrency` bounds how many
+    requests one arrival has in flight at once.
     """
 
     def __init__(self, base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> None:
@@ -74,7 +62,7 @@ class FastSessions:
             session.user = user
             return session
         return BoundedFastSession(
-            base_url=self._base_url, request_event=listener, user=user, concurrency=1, **self._settings
+            base_url=self._base_url, request_event=listener, user=user, **self._settings
         )
 
     def release(self, session: FastHttpSession) -> None:
