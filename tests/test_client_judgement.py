@@ -33,6 +33,18 @@ def visitor(server: HostileServer) -> Iterator[tuple[Session, Reports]]:
         yield both
 
 
+def test_a_with_block_without_catch_response_changes_nothing(visitor: tuple[Session, Reports]) -> None:
+    client, reports = visitor
+    with client.get("/") as response:
+        assert len(reports.fired) == 1
+        assert response.text == "ok"
+        with pytest.raises(LocustError, match="catch_response=True"):
+            response.success()
+    with pytest.raises(KeyError), client.get("/"):
+        raise KeyError("the task's own")
+    assert [report["exception"] for report in reports.fired] == [None, None]
+
+
 def test_success_and_failure_have_the_last_word(
     server: HostileServer, visitor: tuple[Session, Reports]
 ) -> None:

@@ -109,6 +109,16 @@ class Response:
         if self.error is not None:
             raise self.error
 
+    def __enter__(self) -> Self:
+        """Be used in a with-block, which changes nothing: the request is reported already."""
+        return self
+
+    def __exit__(
+        self, _kind: type[BaseException] | None, _error: BaseException | None, _: TracebackType | None
+    ) -> bool | None:
+        """Let through what the block raised."""
+        return None
+
     def success(self) -> None:
         """Raise LocustError: see CaughtResponse."""
         raise LocustError(_NEEDS_CATCH_RESPONSE)
