@@ -11,10 +11,11 @@ from locust import TaskSet, User
 
 from swarm_ext import option_types
 from swarm_ext.arrivals import ArrivalProcess, Normal
+from swarm_ext.client import shape
 from swarm_ext.client.request import target
 from swarm_ext.errors import UserError
 from swarm_ext.model import ArrivalProcessRecord
-from swarm_ext.users import ArrivalUser, ProfileUser, ReplayUser, has_wait_time
+from swarm_ext.users import ArrivalUser, ProfileUser, ReplayUser, has_wait_time, session_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -49,6 +50,7 @@ def _check_user(user_class: type[ArrivalUser], chosen: Settings) -> None:
         )
     try:
         process = user_class.arrival_process(chosen)
+        shape.check(session_settings(user_class))
     except ValueError as error:
         raise UserError(f"{name}: {error}") from None
     paced = process is not None or issubclass(user_class, ReplayUser)

@@ -65,6 +65,11 @@ SESSION_SETTINGS = {
 """FastHttpUser's attributes that shape a session, and what FastHttpSession calls them."""
 
 
+def session_settings(user: FastHttpUser | type[FastHttpUser]) -> dict[str, Any]:
+    """Return what a user, or its class, says of its sessions, as FastHttpSession calls it."""
+    return {theirs: getattr(user, ours) for ours, theirs in SESSION_SETTINGS.items()}
+
+
 def has_wait_time(user_class: type[User]) -> bool:
     """Return whether a user class sets a wait_time of its own."""
     return inspect.getattr_static(user_class, "wait_time") is not inspect.getattr_static(User, "wait_time")
@@ -213,9 +218,8 @@ class ArrivalUser(FastHttpUser):
         pools, key = self._generator.pools, (type(self), self.host)
         found = pools.get(key)
         if found is None:
-            shape = {theirs: getattr(self, ours) for ours, theirs in SESSION_SETTINGS.items()}
             found = pools[key] = sessions(
-                self.host or "", keep_alive=self.settings.keep_alive, settings=shape
+                self.host or "", keep_alive=self.settings.keep_alive, settings=session_settings(self)
             )
         return found
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from locust import FastHttpUser
 
 from swarm_ext.client import sessions
-from swarm_ext.users import SESSION_SETTINGS
+from swarm_ext.users import session_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,8 +40,8 @@ class Visitors:
     """The visitors of one user class."""
 
     def __init__(self, base_url: str, *, keep_alive: bool = False, **settings: Any) -> None:
-        shape = {theirs: getattr(FastHttpUser, ours) for ours, theirs in SESSION_SETTINGS.items()}
-        self.sessions = sessions(base_url, keep_alive=keep_alive, settings={**shape, **settings})
+        shape = {**session_settings(FastHttpUser), **settings}
+        self.sessions = sessions(base_url, keep_alive=keep_alive, settings=shape)
 
     @contextmanager
     def one(self, user: Any = None) -> Iterator[tuple[Session, Reports]]:

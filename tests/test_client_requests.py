@@ -167,12 +167,7 @@ def test_what_would_break_out_of_its_line_is_refused(
     assert server.connections == 0
 
 
-def test_a_default_header_or_a_host_that_cannot_be_sent_is_refused_too(server: HostileServer) -> None:
-    with (
-        visit(server.url, headers={"X-Evil": "1\r\n"}) as (client, _),
-        pytest.raises(ValueError, match="X-Evil"),
-    ):
-        client.get("/")
+def test_a_host_that_cannot_be_sent_is_refused_too() -> None:
     with pytest.raises(ValueError, match="control character"), visit("http://a\r\nb"):
         pass
     with pytest.raises(ValueError, match="http://"), visit("shop.test:80"):

@@ -52,6 +52,14 @@ def said(body: str) -> str:
         ),
         (
             """
+            class Hasty(Visitor):
+                network_timeout = "5"
+            check_users([Hasty], settings(None))
+            """,
+            "Hasty: network_timeout is '5': give seconds above 0, or None for no limit",
+        ),
+        (
+            """
             class Waiter(Visitor):
                 wait_time = constant(1)
             check_users([Waiter], settings(None))

@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
+from swarm_ext.client import shape
 from swarm_ext.client.fallback import FastSessions
 from swarm_ext.client.lean_sessions import LeanSessions
 from swarm_ext.client.listener import RequestListener
@@ -51,8 +52,10 @@ class Sessions(Protocol):
 def sessions(base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> Sessions:
     """Return the sessions for a host: lean ones if it speaks plain HTTP, else Locust's, and say so once.
 
-    `settings` are those of FastHttpSession (network_timeout, max_redirects, …), times in seconds.
+    `settings` are those of FastHttpSession (network_timeout, max_redirects, …), times in seconds. Raise ValueError for a
+    setting or a host that no request could be made with.
     """
+    shape.check(settings)
     if settings["proxy_host"]:
         reason = "through a proxy"
     elif base_url.lower().startswith("https://"):

@@ -29,7 +29,7 @@ from swarm_ext.client.reader import ResponseReader
 
 if TYPE_CHECKING:
     from swarm_ext.client.address import Address
-    from swarm_ext.client.patience import Patience
+    from swarm_ext.client.patience import Endless, Patience
 
 _READ, _WRITE = 1, 2
 _FIRST_ERROR = 400
@@ -62,7 +62,7 @@ class Connection:
             raise not_connected(error, address) from None
         self.is_open = True
 
-    def connect(self, first: bytes, patience: Patience) -> int:
+    def connect(self, first: bytes, patience: Patience | Endless) -> int:
         """Connect, and send what the system takes of `first` at once; return how many bytes that was.
 
         A server nearby has often accepted before the call returns: then there is nothing to wait for before sending.
@@ -81,7 +81,7 @@ class Connection:
             raise not_connected(OSError(code, os.strerror(code)), self.address)
         return 0
 
-    def send(self, data: bytes, patience: Patience) -> None:
+    def send(self, data: bytes, patience: Patience | Endless) -> None:
         """Send `data` from `sent` on: not to its end if the server answers that it is of no use, or closes.
 
         Raise TimeIsUp if the server takes nothing for too long, else as `receive`.
@@ -104,7 +104,7 @@ class Connection:
         reader = self.reader
         return self._read() and (reader.complete or reader.status >= _FIRST_ERROR)
 
-    def receive(self, patience: Patience) -> None:
+    def receive(self, patience: Patience | Endless) -> None:
         """Wait for more of the response, and have it read.
 
         Raise ConnectionLostError, BadResponseError, or TimeIsUp.
@@ -150,7 +150,7 @@ class Connection:
         if self._greenlet is not None:
             self._greenlet.throw(TimeIsUp)
 
-    def _wait_for(self, events: int, patience: Patience) -> Any:
+    def _wait_for(self, events: int, patience: Patience | Endless) -> Any:
         watcher = self._hub.loop.io(self._socket.fileno(), events)
         watcher.start(self._on_ready, pass_events=True)
         try:
@@ -158,7 +158,7 @@ class Connection:
         finally:
             watcher.close()
 
-    def _wait(self, patience: Patience) -> Any:
+    def _wait(self, patience: Patience | Endless) -> Any:
         self._greenlet = getcurrent()
         patience.begin(self)
         try:

@@ -21,6 +21,18 @@ class Waiting(Protocol):
         ...
 
 
+class Endless:
+    """Everybody who waits for as long as it takes."""
+
+    seconds = None
+
+    def begin(self, who: Waiting) -> None:
+        """Let a wait begin."""
+
+    def end(self, who: Waiting) -> None:
+        """End a wait."""
+
+
 class Patience:
     """Everybody who waits for `seconds` at most."""
 
@@ -59,3 +71,8 @@ class Patience:
         for who in expired:
             if self._until.pop(who, None) is not None:
                 who.expire()
+
+
+def patience_of(seconds: float | None) -> Patience | Endless:
+    """Return how long somebody may wait; None: there is no limit."""
+    return Endless() if seconds is None else Patience(seconds)

@@ -151,14 +151,15 @@ def _head(method: str, target: Target, headers: Headers, body: bytes | None) -> 
     if "host" not in given:
         lines.append(f"Host: {target.authority}")
     for name, value in headers.items():
-        lines.append(f"{name}: {_checked(name, value)}")
+        lines.append(header_line(name, value))
     if "content-length" not in given and (body is not None or method in _WITH_LENGTH):
         lines.append(f"Content-Length: {len(body or b'')}")
     lines.append("\r\n")
     return "\r\n".join(lines).encode("latin-1")
 
 
-def _checked(name: str, value: Any) -> str:
+def header_line(name: Any, value: Any) -> str:
+    """Return a header as it is sent, without a line end; raise ValueError for one that would break out of its line."""
     text = (
         value
         if isinstance(value, str)
@@ -166,7 +167,7 @@ def _checked(name: str, value: Any) -> str:
         if isinstance(value, bytes)
         else str(value)
     )
-    if not _TOKEN.fullmatch(name):
+    if not isinstance(name, str) or not _TOKEN.fullmatch(name):
         raise ValueError(
             f"the header name {name!r} is not one: letters, digits and dashes, no spaces or line ends"
         )
@@ -174,7 +175,7 @@ def _checked(name: str, value: Any) -> str:
         raise ValueError(
             f"the value {text!r} of the header {name} cannot be sent: no line ends, Latin-1 only"
         )
-    return text
+    return f"{name}: {text}"
 
 
 def encoded_body(data: Any, json: Any, headers: Headers) -> bytes | None:

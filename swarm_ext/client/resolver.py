@@ -30,10 +30,10 @@ class Resolver:
     def __init__(self) -> None:
         self._names: dict[tuple[str, int], _Name] = {}
 
-    def addresses(self, host: str, port: int, seconds: float) -> list[Address]:
+    def addresses(self, host: str, port: int, seconds: float | None) -> list[Address]:
         """Return the addresses of a host, another one first each time.
 
-        Raise NotConnectedError if there are none, TimedOutError if none is known after `seconds`.
+        Raise NotConnectedError if there are none, TimedOutError if none is known after `seconds`, None being no limit.
         """
         name = self._names.get((host, port))
         if name is None:
@@ -55,7 +55,7 @@ class _Name:
         self._fresh_until = 0.0
         self._looked_up: Event | None = None
 
-    def in_turn(self, seconds: float) -> list[Address]:
+    def in_turn(self, seconds: float | None) -> list[Address]:
         if time.monotonic() >= self._fresh_until:
             self._refresh(seconds)
         found = self._found
@@ -70,7 +70,7 @@ class _Name:
         rested = [each for each in self._found if each != address]
         self._found = rested or self._found
 
-    def _refresh(self, seconds: float) -> None:
+    def _refresh(self, seconds: float | None) -> None:
         if self._looked_up is None:
             self._looked_up = Event()
             gevent.spawn(self._look_up, self._looked_up)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from swarm_ext.client.connection import Connection, TimeIsUp
 from swarm_ext.client.decoding import decoded
 from swarm_ext.client.failures import ConnectionLostError, NotConnectedError, TimedOutError, is_shortage
-from swarm_ext.client.patience import Patience
+from swarm_ext.client.patience import patience_of
 from swarm_ext.client.request import IDEMPOTENT
 from swarm_ext.client.resolver import Resolver
 from swarm_ext.client.response import Response
@@ -25,12 +25,13 @@ if TYPE_CHECKING:
 class Transport:
     """How the requests of one kind of user travel.
 
-    `connection_timeout` bounds the time to connect, `network_timeout` each silence of the server; both in seconds.
+    `connection_timeout` bounds the time to connect, `network_timeout` each silence of the server; both in seconds, and None
+    is no limit.
     """
 
-    def __init__(self, *, connection_timeout: float, network_timeout: float) -> None:
-        self._connecting = Patience(connection_timeout)
-        self._silence = Patience(network_timeout)
+    def __init__(self, *, connection_timeout: float | None, network_timeout: float | None) -> None:
+        self._connecting = patience_of(connection_timeout)
+        self._silence = patience_of(network_timeout)
         self._resolver = Resolver()
 
     def exchange(self, request: Request, idle: IdleConnections) -> Response:

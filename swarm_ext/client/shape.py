@@ -1,0 +1,47 @@
+"""What a user class may say of its sessions: checked once, before any arrival, and told by the attribute's name."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+from swarm_ext.client.request import header_line
+
+_TIME_LIMITS = ("network_timeout", "connection_timeout")
+_COUNTS = {"max_redirects": 0, "max_retries": 0, "concurrency": 1}
+"""Numbers of things, and how many there are at least."""
+
+
+def check(settings: Mapping[str, Any]) -> None:
+    """Raise ValueError for a setting that no request could be made with; they are named as for FastHttpSession."""
+    for name in _TIME_LIMITS:
+        limit = settings[name]
+        if limit is not None and not _is_time(limit):
+            raise ValueError(f"{name} is {limit!r}: give seconds above 0, or None for no limit")
+    for name, least in _COUNTS.items():
+        count = settings[name]
+        if not isinstance(count, int) or count < least:
+            raise ValueError(f"{name} is {count!r}: give a whole number of {least} or more")
+    _check_headers(settings["headers"])
+    proxy = settings["proxy_host"], settings["proxy_port"]
+    if bool(proxy[0]) != bool(proxy[1]):
+        raise ValueError(f"proxy_host is {proxy[0]!r} and proxy_port {proxy[1]!r}: give both, or neither")
+
+
+def _is_time(seconds: Any) -> bool:
+    return isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0
+
+
+def _check_headers(headers: Any) -> None:
+    if headers is None:
+        return
+    if not isinstance(headers, Mapping):
+        raise ValueError(  # noqa: TRY004 - as for the other settings
+            f"default_headers is {headers!r}: give a mapping of names to values"
+        )
+    for name, value in headers.items():
+        try:
+            header_line(name, value)
+        except ValueError as error:
+            raise ValueError(f"default_headers: {error}") from None
