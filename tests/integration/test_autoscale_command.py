@@ -114,7 +114,7 @@ def labelled(bed: Bed, name: str, label: str, value: str, *, back_to: str) -> It
     try:
         yield
     finally:
-        put(back_to)
+        until(lambda: put(back_to) is None, f"{name} takes the label that it had")
 
 
 def test_services_that_come_and_go_and_are_labelled_anew_are_noticed(
