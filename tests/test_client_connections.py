@@ -214,6 +214,7 @@ def test_a_request_that_outlives_its_visit_leaves_no_connection_open(how: str) -
         visit_is_over.set()
         assert straggler.get(timeout=20).status_code == 200
         assert closed.wait(20)
+        sessions.close()
 
 
 def test_ipv6() -> None:

@@ -56,6 +56,10 @@ class ResponseReader:
         self.raw_headers: list[tuple[bytes, bytes]] = []
         self._chunks: list[bytes] = []
 
+    def forget(self) -> None:
+        """Let go of the body, which may be large: whoever has it keeps it."""
+        self._chunks = []
+
     def close(self) -> None:
         """Read no more. The parser and this refer to each other: left so, each pair is work for the garbage collector."""
         del self._parser, self._feed

@@ -46,6 +46,7 @@ class Site:
         """Close what is idle."""
         if self.idle is not None:
             self.idle.retire()
+        self.transport.close()
         self.fast_sessions.close()
 
     def absolute(self, url: str) -> str:

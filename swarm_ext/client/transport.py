@@ -15,6 +15,7 @@ from swarm_ext.client.patience import patience_of
 from swarm_ext.client.request import IDEMPOTENT
 from swarm_ext.client.resolver import Resolver
 from swarm_ext.client.response import Response
+from swarm_ext.client.spare import SpareSockets
 
 if TYPE_CHECKING:
     from swarm_ext.client.address import Address
@@ -33,6 +34,11 @@ class Transport:
         self._connecting = patience_of(connection_timeout)
         self._silence = patience_of(network_timeout)
         self._resolver = Resolver()
+        self._spares = SpareSockets()
+
+    def close(self) -> None:
+        """Close the sockets that wait for another connection; from now on none does."""
+        self._spares.close()
 
     def exchange(self, request: Request, idle: IdleConnections) -> Response:
         """Send a request on an idle connection, or a new one, and return its response; raise RequestError.
@@ -69,7 +75,7 @@ class Transport:
         raise failure
 
     def _connected_to(self, address: Address, wire: bytes) -> tuple[Connection, int]:
-        connection = Connection(address)
+        connection = Connection(address, self._spares)
         try:
             return connection, connection.connect(wire, self._connecting)
         except TimeIsUp:
