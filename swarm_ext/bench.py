@@ -149,10 +149,7 @@ class Bench:
             scaling = self.plan(chosen)
             self.prepare(chosen)
         except Exception as error:  # noqa: BLE001 - a UserError, or a swarm that went away: either way there is no run
-            logger.error("No run: %s", error)  # noqa: TRY400 - one line for a person
-            if self._starts_by_itself:
-                self.environment.process_exit_code = 2
-            gevent.spawn(self._finish_locust)
+            self._have_no_run(error)
             return
         assert self._store is not None  # noqa: S101 - for the type checker: `open` has succeeded
         observation = Observation(
@@ -172,12 +169,23 @@ class Bench:
             finish_locust=self._finish_locust,
             on_end=lambda run: self._conclude(run, chosen, observation),
         )
-        self._conductor.begin()
+        try:
+            self._conductor.begin()
+        except UserError as error:
+            self._conductor = None
+            self._have_no_run(error)
+            return
         if scaling is not None:
             logger.info("Autoscaling %s by %r within %s", scaling.service, scaling.policy, scaling.bounds)
             self._warn_of_noise(self._conductor.run, scaling)
         if self._starts_by_itself:
             self._progress = gevent.spawn(self._tell_progress, observation)
+
+    def _have_no_run(self, error: Exception) -> None:
+        logger.error("No run: %s", error)  # one line for a person
+        if self._starts_by_itself:
+            self.environment.process_exit_code = 2
+        gevent.spawn(self._finish_locust)
 
     def _nodes(self, chosen: Settings) -> Callable[[], Sequence[Node]] | None:
         if chosen.cadvisor is not None:

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import msgspec
 from gevent.event import Event
-from locust.runners import STATE_MISSING, STATE_RUNNING
+from locust.runners import STATE_RUNNING
 
 from swarm_ext.arrivals.check import merge
 from swarm_ext.distributed import wire
+from swarm_ext.distributed.admission import Admission
 from swarm_ext.distributed.clock_desk import ClockDesk
 from swarm_ext.distributed.replay_desk import UNREPORTED_SECONDS, ReplayDesk
 from swarm_ext.model import ArrivalCheck
@@ -32,9 +33,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-HELLO_SECONDS = 5.0
-"""How long a run's beginning waits for connected workers to say who they are."""
-
 FINAL_SECONDS = 5.0
 """How long beyond the drain's own time the master waits for a worker's last figures."""
 
@@ -48,9 +46,6 @@ class Fleet:
     def __init__(self, environment: Environment, runner: MasterRunner, *, same_machine: bool) -> None:
         self._environment = environment
         self._runner = runner
-        self._same_machine = same_machine
-        self._identity = wire.hello(environment)
-        self._known: set[str] = set()
         self._assignment: wire.Assignment | None = None
         self._merger: LoadMerger | None = None
         self._ledger: Ledger | None = None
@@ -69,7 +64,6 @@ class Fleet:
         self._heard = Event()
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
         for kind, listener in (
-            (wire.HELLO, self._on_hello),
             (wire.LOAD, self._on_load),
             (wire.LEASE, self._on_lease),
             (wire.CLOCK_REPLY, self._on_clock_reply),
@@ -77,25 +71,21 @@ class Fleet:
             (wire.STOP_TEST, self._on_stop_test),
         ):
             runner.register_message(kind, listener)
+        self._admission = Admission(
+            environment,
+            runner,
+            same_machine=same_machine,
+            on_admitted=self._desk.ask,
+            on_refused=self._on_refused,
+        )
         environment.events.worker_connect.add_listener(self._on_worker_connect)
 
-    # introductions
+    # workers
 
-    def _on_hello(self, msg: Message, **_: Any) -> None:
-        reason = wire.refusal(
-            self._identity, wire.decode(msg.data, wire.Hello), same_machine=self._same_machine
-        )
-        if reason is not None:
-            logger.error("Refused worker %s: %s", msg.node_id, reason)
-            self._send(wire.REFUSED, wire.Refusal(reason=reason), msg.node_id)
-            if self._assignment is None and msg.node_id in self._runner.clients:
-                # before a run, Locust's headless master would end for good with its only worker
-                del self._runner.clients[msg.node_id]
-            return
-        self._known.add(msg.node_id)
-        self._heard.set()
-        self._runner.send_message(wire.WELCOME, client_id=msg.node_id)
-        self._desk.ask(msg.node_id)
+    def _on_refused(self, worker: str, reason: str) -> None:
+        when = "" if self._assignment is None else f" {time.monotonic() - self._begun:.0f} s into the run"
+        self._troubles.append(f"worker {worker} was refused{when}, and its load is not counted: {reason}")
+        self._unbalanced = True
 
     def _on_clock_reply(self, msg: Message, **_: Any) -> None:
         self._desk.reply(msg.node_id, wire.decode(msg.data, wire.ClockReply))
@@ -108,24 +98,22 @@ class Fleet:
             self._publish()
 
     def names(self) -> list[str]:
-        """Return the ids of the workers that are alive."""
-        return [client.id for client in self._runner.clients.all if client.state != STATE_MISSING]
+        """Return the ids of the workers that are alive and take part."""
+        return self._admission.names()
 
     @property
     def workers(self) -> int:
-        """Return how many workers are alive."""
+        """Return how many workers are alive and take part."""
         return len(self.names())
 
     # a run
 
     def begin(self, run_id: str, seed: int, asked: Asked, merger: LoadMerger) -> float:
-        """Begin a run: wait until every connected worker has said who it is, then number the streams."""
+        """Begin a run: wait until it is known which workers take part, then number the streams; raise UserError if none does."""
         self._troubles = []
         self._lost_at, self._uncertain, self._rates = {}, {}, {}
+        self._admission.gather()
         self._unbalanced = False
-        strangers = self._wait_for_hellos()
-        for stranger in strangers:
-            self._trouble(f"worker {stranger} does not answer swarm_ext: its load is not counted")
         workers = sorted(self.names())
         self._members = set(workers)
         self._begun = time.monotonic()
@@ -150,13 +138,6 @@ class Fleet:
         )
         self._publish()
         return self._begun
-
-    def _wait_for_hellos(self) -> set[str]:
-        deadline = time.monotonic() + HELLO_SECONDS
-        while (missing := set(self.names()) - self._known) and (left := deadline - time.monotonic()) > 0:
-            self._heard.clear()
-            self._heard.wait(left)
-        return missing
 
     def _publish(self) -> None:
         """Let the assignment travel in Locust's next spawn messages."""
@@ -247,7 +228,7 @@ class Fleet:
 
     def _on_load(self, msg: Message, **_: Any) -> None:
         report = wire.decode(msg.data, wire.LoadReport)
-        if self._is_current(report.run_id):
+        if self._is_current(msg, report.run_id):
             self._count(msg.node_id, report.now, report.counts)
             if self._replay is not None:
                 self._replay.report(msg.node_id, report)
@@ -262,7 +243,7 @@ class Fleet:
 
     def _on_lease(self, msg: Message, **_: Any) -> None:
         request = wire.decode(msg.data, wire.LeaseRequest)
-        if self._ledger is None or not self._is_current(request.run_id):
+        if self._ledger is None or not self._is_current(msg, request.run_id):
             return
         self._ledger.give_back(msg.node_id, request.returned)
         self._wake()
@@ -286,7 +267,7 @@ class Fleet:
 
     def _on_stop_test(self, msg: Message, **_: Any) -> None:
         request = wire.decode(msg.data, wire.StopRequest)
-        if self._is_current(request.run_id):
+        if self._is_current(msg, request.run_id):
             self.on_stop_test(request.reason)
 
     # the end of a run
@@ -296,7 +277,7 @@ class Fleet:
         if self._assignment is None:
             return
         order = wire.Drain(run_id=self._assignment.id, timeout_seconds=timeout_seconds)
-        waiting = set(self.names()) & self._known
+        waiting = set(self.names())
         for worker in waiting:
             self._send(wire.DRAIN, order, worker)
         deadline = time.monotonic() + timeout_seconds + FINAL_SECONDS
@@ -324,7 +305,7 @@ class Fleet:
 
     def _on_final(self, msg: Message, **_: Any) -> None:
         final = wire.decode(msg.data, wire.Final)
-        if self._is_current(final.run_id):
+        if self._is_current(msg, final.run_id):
             self._count(msg.node_id, final.now, final.counts)
             if self._replay is not None:
                 self._replay.final(msg.node_id, final)
@@ -350,8 +331,10 @@ class Fleet:
         logger.warning("%s", line)
         self._troubles.append(line)
 
-    def _is_current(self, run_id: str) -> bool:
-        return self._assignment is not None and run_id == self._assignment.id
+    def _is_current(self, msg: Message, run_id: str) -> bool:
+        """Whether a message is about the run under way, and from one that takes part: what others make counts nothing."""
+        admitted = self._admission.is_admitted(msg.node_id)
+        return admitted and self._assignment is not None and run_id == self._assignment.id
 
     def _send(self, kind: str, message: msgspec.Struct, worker: str) -> None:
         data: Any = wire.encode(message)  # Locust says dict; it carries whatever MessagePack does

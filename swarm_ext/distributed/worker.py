@@ -73,6 +73,10 @@ class Worker:
         environment.events.test_start.add_listener(self._on_test_start)
         environment.events.test_stopping.add_listener(self._on_test_stopping)
         environment.events.quitting.add_listener(self._on_test_stopping)
+        self._introduction = wire.hello(environment)
+        self._send(
+            wire.HELLO, self._introduction
+        )  # before all else: the master hears nobody whom it does not know
         if runner.worker_state != STATE_INIT:
             self._on_test_start()  # the first users came while this was still being set up
         gevent.spawn(self._introduce)
@@ -80,11 +84,10 @@ class Worker:
     # before a run
 
     def _introduce(self) -> None:
-        introduction = wire.hello(self._environment)
         for attempt in range(1, 3600):
-            self._send(wire.HELLO, introduction)
             if self._welcomed.wait(HELLO_SECONDS):
                 return
+            self._send(wire.HELLO, self._introduction)
             if attempt == PATIENCE_HELLOS:
                 logger.warning(
                     "The master does not answer swarm_ext: does its locustfile import swarm_ext.plugin?"

@@ -1,0 +1,160 @@
+"""Workers that do not fit are refused whenever they come, the others do without them, and the run says so."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.integration.bench import slow_server
+from tests.integration.cluster import POISSON, Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from tests.integration.bench import Ended, LocustProcess, SlowServer
+
+ARRIVALS_A_SECOND = ("-u", "4", "-r", "50", "--lamb", "10", "-s", "5")
+
+STRANGER = """
+from locust import FastHttpUser, constant, task
+
+class PoissonVisitor(FastHttpUser):
+    wait_time = constant(0.1)
+
+    @task
+    def visit(self):
+        self.client.get("/stranger")
+"""
+"""Its user is called as the one of locustfiles/poisson.py, so that Locust's own workers would take it for that."""
+
+WAITS_BEFORE_IT_SAYS_WHO_IT_IS = """
+import gevent
+from locust import events
+from locust.runners import WorkerRunner
+
+@events.init.add_listener
+def fetch_what_the_users_need(runner, **_):
+    if isinstance(runner, WorkerRunner):
+        gevent.sleep(6)
+
+"""
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SlowServer]:
+    with slow_server(tmp_path, 0.05) as running:
+        yield running
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    made = Cluster(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Path:
+    file = tmp_path / "stranger.py"
+    file.write_text(STRANGER)
+    return file
+
+
+def told(ended: Ended) -> str:
+    (run,) = ended.runs()
+    return " ".join(trouble.message for trouble in run.troubles)
+
+
+def assert_refused(master: Ended, stranger: LocustProcess) -> None:
+    assert stranger.end().code == 0, "Locust's own way to end a worker"
+    assert master.output.count("Refused worker") == 1
+    assert "give it its master's locustfile" in master.output
+    assert "was refused" in told(master)
+    assert "no word of swarm_ext" in told(master)
+    assert "Traceback" not in master.output
+    assert "was lost" not in master.output
+
+
+def test_a_worker_without_the_plugin_is_refused_before_it_is_given_users(
+    server: SlowServer, cluster: Cluster, stranger: Path
+) -> None:
+    master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "--iter", "80", "--expect-workers", "2")
+    cluster.worker()
+    other = cluster.worker(stranger)
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert_refused(ended, other)
+    assert ended.totals().offered == len(server.arrivals()) == 80
+    assert {request.path for request in server.requests()} == {"/primecheck"}
+    assert {sample.users for sample in ended.load() if sample.offered} <= {0, 4}
+
+
+def test_a_worker_without_the_plugin_that_joins_late_is_refused_and_its_users_go_to_the_others(
+    server: SlowServer, cluster: Cluster, stranger: Path
+) -> None:
+    # it has half of the users until it is known for what it is: some 10 s at 20/s, and the rest at 40/s
+    master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "--iter", "700")
+    cluster.worker()
+    master.wait_for("All users spawned")
+    other = cluster.worker(stranger)
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert_refused(ended, other)
+    assert "s into the run" in told(ended)
+    assert ended.totals().offered == 700
+    users = [sample.users for sample in ended.load() if sample.offered]
+    assert min(users[:-1]) == 2
+    assert users[-2] == 4, "the rate is back"
+
+
+def test_a_worker_with_another_locustfile_that_joins_late_makes_none_of_the_arrivals(
+    tmp_path: Path, server: SlowServer, cluster: Cluster
+) -> None:
+    changed = tmp_path / "changed.py"
+    changed.write_text(POISSON.read_text().replace("self.path", "'/changed'"))
+    master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "--iter", "600")
+    cluster.worker()
+    master.wait_for("All users spawned")
+    other = cluster.worker(changed).end()
+    assert other.code == 1
+    assert "locustfile differs from its master's" in other.output
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert "s into the run" in told(ended)
+    assert "locustfile differs from its master's" in told(ended)
+    assert ended.totals().offered == len(server.arrivals()) == 600
+    assert {request.path for request in server.requests()} == {"/primecheck"}
+    assert [sample.users for sample in ended.load() if sample.offered][-2] == 4, "the rate is back"
+
+
+def test_a_run_waits_for_a_worker_that_may_take_part_when_the_only_one_may_not(
+    server: SlowServer, cluster: Cluster, stranger: Path
+) -> None:
+    master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "--iter", "40", "--expect-workers", "1")
+    cluster.worker(stranger)
+    master.wait_for("Refused worker")
+    cluster.worker()
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert ended.totals().offered == len(server.arrivals()) == 40
+
+
+def test_a_worker_that_has_to_wait_before_it_can_say_who_it_is_takes_part(
+    tmp_path: Path, server: SlowServer
+) -> None:
+    slow = tmp_path / "slow.py"
+    slow.write_text(WAITS_BEFORE_IT_SAYS_WHO_IT_IS + POISSON.read_text())
+    cluster = Cluster(tmp_path, slow)
+    try:
+        master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "--iter", "40", "--expect-workers", "1")
+        cluster.worker()
+        ended = master.end()
+    finally:
+        cluster.end()
+    assert ended.code == 0, ended.output
+    assert ended.totals().offered == 40
+    assert "refused" not in ended.output.lower()
+    (run,) = ended.runs()
+    assert run.troubles == ()
