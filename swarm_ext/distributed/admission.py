@@ -99,7 +99,7 @@ class Admission:
 
     def _on_hello(self, msg: Message, **_: Any) -> None:
         reason = self._refused.get(msg.node_id) or wire.refusal(
-            self._identity, wire.decode(msg.data, wire.Hello), same_machine=self._same_machine
+            self._identity, wire.read_hello(msg.data), same_machine=self._same_machine
         )
         if reason is not None:
             self._refuse(msg.node_id, reason)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import uuid
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -32,11 +33,20 @@ DRAIN, STOP_TEST = "swarm_ext.drain", "swarm_ext.stop_test"
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True):
-    """Worker to master, until answered: who I am. The answer is `welcome`, or `refused` with a reason."""
+    """Worker to master, until answered: who I am. The answer is `welcome`, or `refused` with a reason.
+
+    Versions may differ in everything but `version`, so each other field has a default; an empty `version` is not known.
+    """
 
     version: str
-    locustfile: str
-    machine: str
+    locustfile: str = ""
+    machine: str = ""
+
+
+class _Version(msgspec.Struct, frozen=True):
+    """What is read of a hello whose other fields are not ours."""
+
+    version: str
 
 
 class Refusal(msgspec.Struct, frozen=True, kw_only=True):
@@ -167,10 +177,21 @@ def hello(environment: Environment) -> Hello:
     )
 
 
+def read_hello(data: object) -> Hello:
+    """Return a worker's introduction; of one that another version made differently, its version, or none."""
+    if isinstance(data, bytes):
+        with suppress(msgspec.DecodeError):
+            return decode(data, Hello)
+        with suppress(msgspec.DecodeError):
+            return Hello(version=decode(data, _Version).version)
+    return Hello(version="")
+
+
 def refusal(master: Hello, worker: Hello, *, same_machine: bool) -> str | None:
     """Return why a worker cannot take part in this master's runs, in one line; None if it can."""
     if worker.version != master.version:
-        return f"this worker has swarm-ext {worker.version}, its master {master.version}: install the same on both"
+        its = f"swarm-ext {worker.version}" if worker.version else "another version of swarm-ext"
+        return f"this worker has {its}, its master {master.version}: install the same on both"
     if worker.locustfile != master.locustfile:
         return "this worker's locustfile differs from its master's: give both the same file, or the worker `-f -`"
     if same_machine and worker.machine != master.machine:

@@ -41,6 +41,21 @@ def fetch_what_the_users_need(runner, **_):
 
 """
 
+OLDER = """
+import msgspec
+import swarm_ext
+swarm_ext.__version__ = "0.0.1"
+from swarm_ext.distributed import wire
+
+class Hello(msgspec.Struct):
+    version: str
+    machine: int
+    users: list[str]
+
+wire.hello = lambda environment: Hello(version="0.0.1", machine=7, users=["PoissonVisitor"])
+"""
+"""Makes of a worker one of another version, which introduces itself by other fields."""
+
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[SlowServer]:
@@ -127,6 +142,21 @@ def test_a_worker_with_another_locustfile_that_joins_late_makes_none_of_the_arri
     assert ended.totals().offered == len(server.arrivals()) == 600
     assert {request.path for request in server.requests()} == {"/primecheck"}
     assert [sample.users for sample in ended.load() if sample.offered][-2] == 4, "the rate is back"
+
+
+def test_another_version_whose_hello_has_other_fields_is_refused_with_both_named(
+    server: SlowServer, cluster: Cluster
+) -> None:
+    master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "--iter", "40", "--expect-workers", "1")
+    older = cluster.worker_with("older", OLDER).end()
+    assert older.code == 1
+    assert "this worker has swarm-ext 0.0.1, its master" in older.output
+    cluster.worker()
+    ended = master.end()
+    assert ended.code == 0, ended.output
+    assert "this worker has swarm-ext 0.0.1, its master" in ended.output
+    assert "Traceback" not in ended.output
+    assert ended.totals().offered == len(server.arrivals()) == 40
 
 
 def test_a_run_waits_for_a_worker_that_may_take_part_when_the_only_one_may_not(
