@@ -72,6 +72,7 @@ class Conductor:
         self._ending: Greenlet | None = None
         self._ticker: Greenlet | None = None
         self._hurry = Event()
+        self._opened = Event()
         self.drained = Event()
         self.ended = Event()
 
@@ -83,7 +84,13 @@ class Conductor:
     # the beginning
 
     def begin(self) -> None:
-        """Begin the run: when this returns, users may be spawned."""
+        """Begin the run: when this returns, users may be spawned. Raise UserError if there is nobody to generate load."""
+        try:
+            self._open()
+        finally:
+            self._opened.set()
+
+    def _open(self) -> None:
         assert self.run.seed is not None  # noqa: S101 - for the type checker: the run was made with one
         self._load.on_stop_test = lambda reason: self._end_from_inside(f"a task raised StopTest: {reason}")
         self._begun = self._load.begin(self.run.id, self.run.seed, self._asked, self._merger)
@@ -183,6 +190,8 @@ class Conductor:
             gevent.spawn(self._load.drain, self._stop_timeout())
 
     def _end(self, status: ExitStatus, drain_seconds: float) -> None:
+        self._load.hurry()
+        self._opened.wait()  # a run that is ended while it begins has begun first: what it leaves is complete
         self._asked_until = time.monotonic() - self._begun
         try:
             self._drain(drain_seconds)

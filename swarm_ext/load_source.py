@@ -46,8 +46,12 @@ class LoadSource(Protocol):
     def begin(self, run_id: str, seed: int, asked: Asked, merger: LoadMerger) -> float:
         """Begin a run, whose seconds go to `merger`; return when it began, in monotonic seconds.
 
-        May wait a few seconds for workers to say who they are.
+        May wait for workers to say who they are; raise UserError if no worker takes part.
         """
+        ...
+
+    def hurry(self) -> None:
+        """Let `begin`, if it waits, wait no longer: the run is to end."""
         ...
 
     def poll(self) -> None:
@@ -106,6 +110,9 @@ class LocalLoad:
         self._generator.begin(RunInfo(id=run_id, seed=seed), asked.chosen, lease, origin=self._begun)
         self._deal()
         return self._begun
+
+    def hurry(self) -> None:
+        """Do nothing: there is nobody to wait for."""
 
     def poll(self) -> None:
         """Bring the merger up to date, and deal what is due soon."""

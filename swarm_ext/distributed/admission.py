@@ -66,6 +66,7 @@ class Admission:
         self._refused: dict[str, str] = {}
         self._silent: Counter[str] = Counter()
         self._heard = Event()
+        self._hurried = False
         runner.register_message(wire.HELLO, self._on_hello)
         environment.events.heartbeat_sent.add_listener(self._on_heartbeat)
 
@@ -80,21 +81,34 @@ class Admission:
     def _connected(self) -> list[str]:
         return [client.id for client in self._runner.clients.all if client.state != STATE_MISSING]
 
-    def gather(self) -> None:
-        """Wait until each connected worker was admitted or refused, and one is there; raise UserError if none comes."""
+    def gather(self) -> bool:
+        """Wait until each connected worker was admitted or refused, and one is there; raise UserError if none comes.
+
+        Return True then, and False when `hurry` broke it off.
+        """
+        self._hurried = False
         deadline = time.monotonic() + GATHER_SECONDS
-        while self._unknown() or not self.names():
+        while self.unknown() or not self.names():
+            if self._hurried:
+                return False
             left = deadline - time.monotonic()
             if left <= 0:
                 break
             self._heard.clear()
             self._heard.wait(min(left, LOOK_SECONDS))
-        for worker in self._unknown():
+        for worker in self.unknown():
             self._refuse(worker, f"it did not say within {GATHER_SECONDS:.0f} s who it is")
         if not self.names():
             raise UserError(f"no worker that may take part came within {GATHER_SECONDS:.0f} s: start one")
+        return True
 
-    def _unknown(self) -> list[str]:
+    def hurry(self) -> None:
+        """Wait no longer, if a run's beginning waits."""
+        self._hurried = True
+        self._heard.set()
+
+    def unknown(self) -> list[str]:
+        """Return the ids of the workers that are alive and have not said who they are."""
         return [name for name in self._connected() if name not in self._admitted]
 
     def _on_hello(self, msg: Message, **_: Any) -> None:

@@ -32,7 +32,7 @@ class ClockDesk:
         self._monotonic: dict[str, ClockOffset] = {}
         self._left: Counter[str] = Counter()
         self._asked_at = 0.0
-        self.begin(0.0)
+        self.begin(time.time() - time.monotonic())  # workers are asked as soon as they are there
 
     def begin(self, epoch: float) -> None:
         """Begin a run: `epoch` is our seconds since the epoch less our monotonic ones."""

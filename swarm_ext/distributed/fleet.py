@@ -109,10 +109,13 @@ class Fleet:
     # a run
 
     def begin(self, run_id: str, seed: int, asked: Asked, merger: LoadMerger) -> float:
-        """Begin a run: wait until it is known which workers take part, then number the streams; raise UserError if none does."""
+        """Begin a run: wait until it is known which workers take part, then number the streams; raise UserError if none does.
+
+        A run that is ended during that has no streams.
+        """
         self._troubles = []
         self._lost_at, self._uncertain, self._rates = {}, {}, {}
-        self._admission.gather()
+        gathered = self._admission.gather()
         self._unbalanced = False
         workers = sorted(self.names())
         self._members = set(workers)
@@ -123,7 +126,11 @@ class Fleet:
             self._desk.ask(worker)
         self._finals = {}
         self._told_exhausted = False
-        self._merger = merger
+        self._merger, self._ledger, self._replay = merger, None, None
+        if not gathered:
+            waited = ", ".join(self._admission.unknown()) or "there was none"
+            self._trouble(f"the run was ended while it waited for workers to say who they are: {waited}")
+            return self._begun
         limit = asked.chosen.iter if asked.trace is None else None  # of a trace there are only so many anyway
         self._ledger = None if limit is None else Ledger(limit)
         self._replay = (
@@ -271,6 +278,10 @@ class Fleet:
             self.on_stop_test(request.reason)
 
     # the end of a run
+
+    def hurry(self) -> None:
+        """Let a run that is beginning wait no longer for workers: it is to end."""
+        self._admission.hurry()
 
     def drain(self, timeout_seconds: float) -> None:
         """End the load on every worker, and wait for the last figures of each that is alive."""

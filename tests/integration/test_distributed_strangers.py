@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -142,6 +143,26 @@ def test_a_worker_with_another_locustfile_that_joins_late_makes_none_of_the_arri
     assert ended.totals().offered == len(server.arrivals()) == 600
     assert {request.path for request in server.requests()} == {"/primecheck"}
     assert [sample.users for sample in ended.load() if sample.offered][-2] == 4, "the rate is back"
+
+
+def test_a_run_that_is_over_before_its_workers_are_known_ends_with_its_summary(
+    server: SlowServer, cluster: Cluster, stranger: Path
+) -> None:
+    master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "-t", "3s", "--expect-workers", "2")
+    cluster.worker()
+    cluster.worker(stranger)
+    ended = master.end()
+    assert ended.code == 1, "nothing was offered"
+    assert "is closed" not in ended.output
+    assert "Traceback" not in ended.output
+    assert re.search(r"^Run \S+ interrupted$", ended.output, re.MULTILINE)
+    assert "ended while it waited for workers to say who they are" in ended.output
+    (run,) = ended.runs()
+    assert run.end is not None
+    assert run.exit_status == "interrupted"
+    assert "ended while it waited" in told(ended)
+    assert ended.totals().offered == 0
+    assert all(abs(ahead) < 60 for ahead in run.worker_clocks.values()), "they have one clock"
 
 
 def test_another_version_whose_hello_has_other_fields_is_refused_with_both_named(
