@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import socket
 import subprocess
 import sys
+import threading
+from datetime import timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import gevent.ssl
 import pytest
 from locust.contrib.fasthttp import FastHttpSession
 
@@ -21,8 +25,8 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
-def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a server that speaks TLS, with a certificate that nobody signed."""
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The file of a certificate that nobody signed, with its key in key.pem beside it."""
     folder = tmp_path_factory.mktemp("tls")
     key, certificate = str(folder / "key.pem"), str(folder / "certificate.pem")
     subprocess.run(
@@ -30,6 +34,13 @@ def secure(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
          "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", key, "-out", certificate],
         check=True, capture_output=True, timeout=60,
     )  # fmt: skip
+    return certificate
+
+
+@pytest.fixture(scope="module")
+def secure(certificate: str) -> Iterator[str]:
+    """The URL of a server that speaks TLS, with that certificate."""
+    key = str(Path(certificate).with_name("key.pem"))
     program = str(Path(__file__).with_name("tls_server.py"))
     with subprocess.Popen(
         [sys.executable, program, key, certificate], stdout=subprocess.PIPE, text=True
@@ -125,7 +136,7 @@ def test_a_request_in_pieces_takes_no_longer_than_its_timeout() -> None:
 def test_a_failure_over_tls_is_a_failed_request() -> None:
     with visit("http://127.0.0.1:1") as (client, reports):
         assert client.get("https://127.0.0.1:1/").status_code == 0
-        assert "Connection refused" in reports.failure
+        assert reports.failure == "connection refused by 127.0.0.1:1"
 
 
 def test_an_error_status_over_tls_is_told(secure: str) -> None:
@@ -135,10 +146,63 @@ def test_an_error_status_over_tls_is_told(secure: str) -> None:
         assert "code=503" in reports.failure
 
 
-@pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "unheard-of"])
-def test_a_body_over_tls_that_is_not_what_its_header_says_is_a_failed_request(
-    secure: str, coding: str
-) -> None:
-    with visit("http://127.0.0.1:1") as (client, reports):
-        assert client.get(f"{secure}/as/{coding}").status_code == 0
-        assert "the body cannot be decoded" in reports.failure
+@pytest.mark.parametrize("host", ["http://127.0.0.1:1", None], ids=["http session", "https session"])
+def test_a_body_over_tls_is_decoded_as_that_over_http(secure: str, host: str | None) -> None:
+    with visit(host or secure) as (client, reports):
+        for coding in ("gzip", "deflate", "br"):
+            assert client.get(f"{secure}/as/{coding}").status_code == 0
+            assert reports.failure.startswith(f"the body is not {coding}, as its header says: ")
+        assert client.get(f"{secure}/as/unheard-of").content == b"secret"
+        assert reports.last["exception"] is None
+
+
+def test_certificates_are_checked_if_asked_for(secure: str, certificate: str) -> None:
+    place = secure.removeprefix("https://")
+    with visit(secure, insecure=False) as (client, reports):
+        assert isinstance(client.get("/").error, ConnectionError)
+        assert reports.failure.startswith(f"the certificate of {place} is not trusted (self")
+        assert reports.failure.endswith("or set insecure = True on the user class")
+    trusting = {
+        "insecure": False,
+        "ssl_context_factory": lambda: gevent.ssl.create_default_context(cafile=certificate),
+    }
+    with visit(secure, **trusting) as (client, _):
+        assert client.get("/").text == "secret"
+    with visit(secure.replace("127.0.0.1", "localhost"), **trusting) as (client, reports):
+        client.get("/")
+        assert "is not for that name" in reports.failure
+
+
+def test_a_server_that_does_not_speak_tls_is_told() -> None:
+    def answer() -> None:
+        connection, _ = listener.accept()
+        with connection:
+            connection.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            connection.recv(65536)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=answer)
+        thread.start()
+        with visit(f"https://127.0.0.1:{listener.getsockname()[1]}") as (client, reports):
+            client.get("/")
+            assert "speaks something else, plain http:// perhaps" in reports.failure
+        thread.join(20)
+
+
+@pytest.mark.parametrize("path", ["/", "/503", "/as/gzip"])
+def test_elapsed_is_a_time_whatever_came_of_the_request(secure: str, path: str) -> None:
+    for host in (secure, "http://127.0.0.1:1"):
+        with visit(host) as (client, _):
+            answer = client.get(secure + path)
+            assert answer.elapsed > timedelta(0)
+            with client.get(secure + path, catch_response=True) as caught:
+                assert caught.elapsed > timedelta(0)
+                assert caught.history == []
+    with visit("https://127.0.0.1:1") as (client, _):
+        assert client.get("/").elapsed > timedelta(0)
+
+
+@pytest.mark.parametrize("timeout", ["5", (1, 2), 0, -1])
+def test_a_timeout_over_tls_is_checked(secure: str, timeout: Any) -> None:
+    with visit(secure) as (client, _), pytest.raises(ValueError, match=r"timeout is .*above 0"):
+        client.get("/", timeout=timeout)

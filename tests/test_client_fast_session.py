@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
+
 import gevent
 import pytest
 
+from swarm_ext.client.fast_failures import while_connecting
 from tests.client_visit import visit
-from tests.hostile_server import HostileServer, Peer, ok
+from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
+from tests.test_client_failures import BROKEN_OFF
 
 
 @pytest.mark.parametrize("keep_alive", [False, True])
@@ -52,3 +56,115 @@ def test_a_request_without_an_answer_is_made_again_once_if_that_is_safe(method: 
         client.request(method, "/")
         assert reports.last["exception"] is not None
     assert len(server.requests) == times
+
+
+@pytest.mark.parametrize(("part", "words"), BROKEN_OFF)
+@pytest.mark.parametrize("caught", [False, True])
+def test_a_response_that_breaks_off_is_told_as_that_over_http(part: bytes, words: str, caught: bool) -> None:
+    with (
+        HostileServer(answers_once(part)) as server,
+        visit("http://shop.test", proxy_host="127.0.0.1", proxy_port=server.port) as (client, reports),
+    ):
+        response = client.post("/", catch_response=caught)
+        if caught:
+            with response:
+                pass
+        assert (response.status_code, response.content) == (0, None)
+        assert reports.failure == f"closed {words}"
+        assert isinstance(response.error, ConnectionError)
+
+
+@pytest.mark.parametrize(
+    ("part", "words"),
+    [
+        (b"", "no response within 0.2 s"),
+        (ok(b"x" * 500)[:-380], "nothing more within 0.2 s, after 120 of 500 bytes"),
+    ],
+)
+def test_silence_is_told_by_how_far_things_had_come(part: bytes, words: str) -> None:
+    def script(peer: Peer) -> None:
+        peer.request()
+        peer.send(part)
+        peer.is_closed_by_client()
+
+    with (
+        HostileServer(script) as server,
+        visit("http://shop.test", network_timeout=0.2, proxy_host="127.0.0.1", proxy_port=server.port) as (
+            client,
+            reports,
+        ),
+    ):
+        assert isinstance(client.get("/").error, TimeoutError)
+        assert reports.failure == words
+
+
+def test_a_proxy_or_a_name_that_is_not_there_is_told() -> None:
+    with visit("http://shop.test", proxy_host="127.0.0.1", proxy_port=1) as (client, reports):
+        client.get("/")
+        assert reports.failure == "connection refused by 127.0.0.1:1"
+    with visit("https://no-such-host.invalid") as (client, reports):
+        client.get("/")
+        assert reports.failure.startswith("the name 'no-such-host.invalid' cannot be resolved: ")
+    refused = answers(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+    with (
+        HostileServer(refused) as server,
+        visit("https://shop.test", proxy_host="127.0.0.1", proxy_port=server.port) as (client, reports),
+    ):
+        client.get("/")
+        assert reports.failure.startswith(f"no connection through 127.0.0.1:{server.port}: ")
+        assert "403" in reports.failure
+
+
+def test_what_this_machine_lacks_is_told_with_its_remedy() -> None:
+    place = ("shop.test", 443)
+    shortage = while_connecting(OSError(errno.EMFILE, "Too many open files"), place, place, 60)
+    assert "out of file descriptors" in str(shortage)
+    assert "ulimit -n" in str(shortage)
+
+
+def test_redirects_without_end_are_told() -> None:
+    there = answers(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+    with (
+        HostileServer(there) as server,
+        visit("http://shop.test", max_redirects=3, proxy_host="127.0.0.1", proxy_port=server.port) as (
+            client,
+            reports,
+        ),
+    ):
+        client.get("/")
+        assert reports.failure == "more than 3 redirects"
+        assert client.get("/", allow_redirects=False).status_code == 302
+
+
+def test_an_error_with_a_body_that_is_no_text_is_told_by_its_status() -> None:
+    soon = b"HTTP/1.1 503 Soon\r\nContent-Length: 2\r\n\r\n\xff\xfe"
+    with (
+        HostileServer(answers(soon)) as server,
+        visit("http://shop.test", proxy_host="127.0.0.1", proxy_port=server.port) as (client, reports),
+    ):
+        response = client.get("/")
+        assert (response.status_code, response.content) == (503, b"\xff\xfe")
+        assert "code=503" in reports.failure
+
+
+def test_a_tasks_own_timeout_ends_a_request_of_either_client() -> None:
+    with HostileServer(lambda peer: peer.wait()) as server:
+        for proxy in ({}, {"proxy_host": "127.0.0.1", "proxy_port": server.port}):
+            with visit(server.url, **proxy) as (client, reports):
+                with gevent.Timeout(0.2, False):
+                    client.get("/")
+                    raise AssertionError("not reached")
+                assert reports.fired == []
+
+
+@pytest.mark.parametrize(
+    ("option", "words"), [("verify", "insecure = False"), ("allow_redirect", "allow_redirects")]
+)
+@pytest.mark.parametrize("host", ["http://127.0.0.1:1", "https://127.0.0.1:1"])
+def test_an_option_that_there_is_not_is_a_mistake_that_is_told(host: str, option: str, words: str) -> None:
+    with (
+        visit(host) as (client, reports),
+        pytest.raises(TypeError, match=f"no option '{option}'.*{words}"),
+    ):
+        client.get("/", **{option: False})
+    assert reports.fired == []

@@ -7,15 +7,12 @@ and its cookies would leak from one to the other. So each arrival has one of its
 
 from __future__ import annotations
 
-import zlib
+import time
 from typing import TYPE_CHECKING, Any
 
-import brotli
-import gevent
 import gevent.ssl
-from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, insecure_ssl_context_factory
+from locust.contrib.fasthttp import insecure_ssl_context_factory
 
-from swarm_ext.client.failures import BadResponseError, RequestError
 from swarm_ext.client.fast_session import BoundedFastSession
 from swarm_ext.client.response import Response
 
@@ -24,7 +21,6 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from locust import User
-    from locust.contrib.fasthttp import FastHttpSession
 
     from swarm_ext.client.listener import RequestListener
     from swarm_ext.client.request import Request
@@ -43,7 +39,7 @@ class FastSessions:
         self._make_context = settings["ssl_context_factory"]
         self._insecure = bool(settings["insecure"])
         self._context: SSLContext | None = None
-        self._idle: list[FastHttpSession] | None = [] if keep_alive else None
+        self._idle: list[BoundedFastSession] | None = [] if keep_alive else None
 
     def _ssl_context(self, **_: object) -> SSLContext:
         """Return one context for all sessions: to load the authorities' certificates takes tens of milliseconds."""
@@ -54,7 +50,7 @@ class FastSessions:
             self._context = make()
         return self._context
 
-    def acquire(self, user: User | None, listener: RequestListener) -> FastHttpSession:
+    def acquire(self, user: User | None, listener: RequestListener) -> BoundedFastSession:
         """Return a session that no other arrival is using; it tells `listener` of its requests."""
         if self._idle:
             session = self._idle.pop()
@@ -65,7 +61,7 @@ class FastSessions:
             base_url=self._base_url, request_event=listener, user=user, **self._settings
         )
 
-    def release(self, session: FastHttpSession) -> None:
+    def release(self, session: BoundedFastSession) -> None:
         """Take a session back when its arrival has ended."""
         if self._idle is None:
             session.client.close()
@@ -75,7 +71,7 @@ class FastSessions:
         session.user = None
         self._idle.append(session)
 
-    def discard(self, session: FastHttpSession) -> None:
+    def discard(self, session: BoundedFastSession) -> None:
         """Close a session whose arrival was cut off: what its connection would carry next is unknown."""
         session.client.close()
 
@@ -85,41 +81,23 @@ class FastSessions:
             self._idle.pop().client.close()
 
 
-def _let_timeouts_through(error: BaseException) -> None:
-    """Raise the `gevent.Timeout` that was meant for a whole visit, and that geventhttpclient took for a slow server's."""
-    for cause in (error, getattr(error, "original", None), error.__context__):
-        if isinstance(cause, gevent.Timeout):
-            raise cause
-
-
-def fetch(session: FastHttpSession, request: Request) -> Response:
+def fetch(session: BoundedFastSession, request: Request) -> Response:
     """Make one request by a FastHttpSession, unreported, without following redirects; raise RequestError."""
-    try:
-        answer: Any = session.client.urlopen(
-            request.url,
-            method=request.method,
-            headers=dict(request.headers),
-            payload=request.body,
-            max_redirects=0,
-        )
-    except FAILURE_EXCEPTIONS as error:
-        _let_timeouts_through(error)
-        answer = getattr(error, "response", None)  # a status that is a failure comes as an exception
-        if answer is None:
-            raise RequestError(f"{type(error).__name__}: {error}") from None
-    try:
-        content = answer.content
-    except (
-        ValueError,
-        EOFError,
-        zlib.error,
-        brotli.error,
-    ) as error:  # FAILURE_EXCEPTIONS has neither of them
-        raise BadResponseError(f"the body cannot be decoded: {error}") from None
-    except FAILURE_EXCEPTIONS as error:
-        _let_timeouts_through(error)
-        raise RequestError(f"{type(error).__name__}: {error}") from None
-    headers = [(name.encode("latin-1"), value.encode("latin-1")) for name, value in answer.headers.items()]
+    began = time.perf_counter()
+    answer = session.exchange(
+        request.method,
+        request.url,
+        headers=dict(request.headers),
+        payload=request.body,
+        max_redirects=0,
+        max_retries=0,
+    )
+    fields = answer.headers.items() if answer.headers else ()
     response = Response(request)
-    response.take(answer.status_code, headers, content)
+    response.take(
+        answer.status_code,
+        [(name.encode("latin-1"), value.encode("latin-1")) for name, value in fields],
+        answer.content,
+    )
+    response.seconds = time.perf_counter() - began
     return response

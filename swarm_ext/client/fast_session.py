@@ -2,43 +2,119 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from geventhttpclient.client import HTTPClientPool
-from locust.contrib.fasthttp import FastHttpSession
+from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, ErrorResponse, FastHttpSession
 
 from swarm_ext.client.failures import RequestError
+from swarm_ext.client.fast_agent import FastAgent, NotInTimeError
+from swarm_ext.client.fast_failures import of_the_exchange
+from swarm_ext.client.request_options import checked_timeout, unknown_option
 
 if TYPE_CHECKING:
-    from geventhttpclient.client import HTTPClient
+    from collections.abc import Mapping
 
-
-class _Clients(HTTPClientPool):
-    """Connections by host, on each of which a request is made again once, if the server closed it without an answer."""
-
-    def get_client(self, url: Any) -> HTTPClient:
-        """Return the client of a host. It makes a request again as often as its pool is large, and once more."""
-        client = super().get_client(url)
-        client._connection_pool.size = 0  # noqa: SLF001 - its room for connections is set already
-        return client
+    from locust.contrib.fasthttp import FastResponse
 
 
 class BoundedFastSession(FastHttpSession):
-    """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, as the lean client does."""
+    """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, and whose failures are told in words.
 
-    def __init__(self, *, concurrency: int, **shape: Any) -> None:
-        super().__init__(concurrency=concurrency, **shape)
-        arguments = self.client.clientpool.client_args
-        self.client.clientpool = _Clients(**arguments)
+    Its arguments are FastHttpSession's.
+    """
 
-    def request(self, *arguments: Any, timeout: float | None = None, **options: Any) -> Any:
-        """Make a request; as FastHttpSession's, and a failed one if it is not complete in time."""
-        if timeout is None:
-            return super().request(*arguments, **options)
-        # no Timeout, which geventhttpclient would try again
-        bound = gevent.Timeout.start_new(timeout, RequestError(f"not complete within {timeout:g} s"))
+    def __init__(
+        self,
+        *,
+        base_url: str,
+        request_event: Any,
+        user: Any,
+        insecure: bool,
+        ssl_context_factory: Any,
+        **shape: Any,
+    ) -> None:
+        super().__init__(base_url, request_event, user, insecure, None, ssl_context_factory, **shape)
+        self.client: FastAgent = FastAgent(
+            cookiejar=self.cookiejar, ssl_context_factory=ssl_context_factory, insecure=insecure, **shape
+        )
+
+    def request(  # noqa: PLR0913, PLR0917 - Locust's signature
+        self,
+        method: str,
+        url: str,
+        name: str | None = None,
+        data: Any = None,
+        catch_response: bool = False,  # noqa: FBT001, FBT002 - Locust's signature
+        stream: bool = False,  # noqa: FBT001, FBT002
+        headers: Mapping[str, Any] | None = None,
+        auth: tuple[str | bytes, str | bytes] | None = None,
+        json: Any = None,
+        allow_redirects: bool = True,  # noqa: FBT001, FBT002
+        context: Mapping[str, Any] | None = None,
+        *,
+        params: Any = None,
+        timeout: float | None = None,
+        files: Any = None,
+        **unknown: Any,
+    ) -> Any:
+        """Make a request; as FastHttpSession's, and a failed one if it is not complete in time.
+
+        Raise ValueError for a time that is none, TypeError for an option that there is not.
+        """
+        if unknown:
+            raise unknown_option(unknown)
+        options: dict[str, Any] = {"params": params, "files": files, "whole": not stream}
+        if not allow_redirects:
+            options["max_redirects"] = 0  # theirs is a setting of the session, which its other requests share
+        bound = None
+        if timeout is not None:
+            seconds = checked_timeout(timeout)
+            bound = gevent.Timeout.start_new(seconds, NotInTimeError(f"not complete within {seconds:g} s"))
         try:
-            return super().request(*arguments, **options)
+            response: Any = super().request(
+                method, url, name, data, catch_response, stream,
+                dict(headers or {}), auth, json, context=dict(context or {}), **options,
+            )  # fmt: skip
         finally:
-            bound.close()
+            if bound is not None:
+                bound.close()
+        if catch_response:  # it has all of the response but what this is
+            caught = response.request_meta["response"]
+            response._elapsed, response._history = caught._elapsed, caught._history  # noqa: SLF001
+        return response
+
+    def _send_request_safe_mode(self, method: str, url: str, **options: Any) -> FastResponse:
+        began = time.perf_counter()
+        try:
+            return self.exchange(method, url, **options)
+        except RequestError as error:
+            response = ErrorResponse(
+                self.client._make_request(url, method=method, params=options.get("params")),  # noqa: SLF001
+                error,
+            )
+            response._elapsed, response._history = time.perf_counter() - began, []  # noqa: SLF001
+            return response
+
+    def exchange(self, method: str, url: str, *, whole: bool = True, **options: Any) -> FastResponse:
+        """Make a request, unreported, and return the response; its `error` is set if its status is one.
+
+        `whole`: its body is read, and decoded. `options` are those of geventhttpclient's UserAgent.urlopen. Raise
+        RequestError if there is no such response.
+        """
+        began = time.perf_counter()
+        try:
+            response: Any = self.client.urlopen(url, method=method, **options)
+        except gevent.Timeout:
+            raise  # somebody else's, who waits for more than this
+        except FAILURE_EXCEPTIONS as error:
+            response = getattr(error, "response", None)  # a status that is a failure comes as an exception
+            if response is None:
+                raise of_the_exchange(error, self.client.network_timeout) from None
+            response.error = error
+        if whole:
+            response.content  # noqa: B018 - it is read here, where a failure is one of the request
+            response._elapsed = time.perf_counter() - began  # noqa: SLF001
+        found: FastResponse = response
+        return found

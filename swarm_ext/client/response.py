@@ -73,9 +73,12 @@ class Response:
         return self.status_code < 400
 
     @property
-    def elapsed(self) -> timedelta | None:
-        """The time from the request being sent to the response being complete; of the last request, behind redirects."""
-        return None if self.seconds is None else timedelta(seconds=self.seconds)
+    def elapsed(self) -> timedelta:
+        """The time from the request being sent to the response being complete; of the last request, behind redirects.
+
+        Without a response, it is the time until that was known.
+        """
+        return timedelta(seconds=self.seconds or 0)
 
     @property
     def text(self) -> str | None:

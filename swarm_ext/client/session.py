@@ -20,14 +20,15 @@ from swarm_ext.client.failures import ConnectionLostError, RequestError, TimedOu
 from swarm_ext.client.fallback import fetch
 from swarm_ext.client.idle import IdleConnections
 from swarm_ext.client.request import IDEMPOTENT, Request, basic_auth, encoded_body, is_whole, target
+from swarm_ext.client.request_options import checked_timeout, unknown_option
 from swarm_ext.client.response import CaughtResponse, Response, verify_status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from locust import User
-    from locust.contrib.fasthttp import FastHttpSession
 
+    from swarm_ext.client.fast_session import BoundedFastSession
     from swarm_ext.client.listener import RequestListener
     from swarm_ext.client.site import Site
 
@@ -37,7 +38,7 @@ class Session:
 
     request_name: str | None = None
     _cookies: CookieJar | None = None
-    _fast: FastHttpSession | None = None
+    _fast: BoundedFastSession | None = None
 
     def __init__(self, site: Site, user: User | None, listener: RequestListener) -> None:
         self.request_event = listener
@@ -67,6 +68,7 @@ class Session:
         params: Any = None,
         timeout: float | None = None,
         files: Any = None,
+        **unknown: Any,
     ) -> Any:
         """Make a request, report it by Locust's `request` event, and return the response, also if it failed.
 
@@ -76,14 +78,17 @@ class Session:
         with-block, which judges it by `success` or `failure`, and is reported when that ends.
 
         `stream`, `files`, and `data` from a file or an iterator are FastHttpSession's.
-        Raise ValueError for what cannot be a request: a line end in a header, a URL without a host.
+        Raise ValueError for what cannot be a request: a line end in a header, a URL without a host; TypeError for an option
+        that there is not.
         """
+        if unknown:
+            raise unknown_option(unknown)
         if stream or files is not None or not is_whole(data):
             in_pieces = {"stream": stream, "data": data, "json": json, "params": params}
             if files is not None:
                 in_pieces["files"] = files
             if timeout is not None:
-                in_pieces["timeout"] = _checked(timeout)
+                in_pieces["timeout"] = checked_timeout(timeout)
             return self._by_locust().request(
                 method, url, name, catch_response=catch_response, headers=dict(headers or {}), auth=auth,
                 allow_redirects=allow_redirects, context=dict(context or {}), **in_pieces,
@@ -92,7 +97,7 @@ class Session:
         started_at = time.time()
         began = time.perf_counter()
         response = self._response(request, allow_redirects, timeout)
-        meta = {
+        meta: dict[str, Any] = {
             "request_type": method,
             "name": name or self.request_name or url,
             "context": self._context(context),
@@ -103,6 +108,8 @@ class Session:
             "response_length": len(response.content or b""),
             "response_time": (time.perf_counter() - began) * 1000,
         }
+        if response.seconds is None:  # there is no response: it is the time until that was known
+            response.seconds = meta["response_time"] / 1000
         if catch_response:
             return CaughtResponse(response, self.request_event.fire, meta)
         self.request_event.fire(**meta)
@@ -139,7 +146,7 @@ class Session:
         """Return the response, or one that says what went wrong."""
         if timeout is None:
             return self._followed(request, allow_redirects)
-        timer = gevent.Timeout.start_new(_checked(timeout))
+        timer = gevent.Timeout.start_new(checked_timeout(timeout))
         try:
             return self._followed(request, allow_redirects)
         except gevent.Timeout as time_is_up:
@@ -203,7 +210,7 @@ class Session:
         finally:
             self.request_name = None
 
-    def _by_locust(self) -> FastHttpSession:
+    def _by_locust(self) -> BoundedFastSession:
         """Return this visitor's FastHttpSession, for what is not done here; it shares the cookies."""
         if self._fast is None:
             self._fast = self._site.fast_sessions.acquire(self.user, self.request_event)
@@ -268,12 +275,6 @@ class Session:
         assert self._fast is not None  # noqa: S101 - for the type checker; the callers looked
         self._site.fast_sessions.release(self._fast)
         self._fast = None
-
-
-def _checked(timeout: Any) -> float:
-    if not isinstance(timeout, int | float) or not timeout > 0:
-        raise ValueError(f"timeout is {timeout!r}: give the seconds that the whole request may take, above 0")
-    return timeout
 
 
 def _failed(request: Request, failure: RequestError, history: list[Response]) -> Response:

@@ -1,0 +1,115 @@
+"""geventhttpclient, as Locust uses it, with the failures and the bodies of the lean client."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import gevent
+from geventhttpclient.client import HTTPClientPool
+from geventhttpclient.response import HTTPParseError
+from geventhttpclient.useragent import RetriesExceeded
+from locust.contrib.fasthttp import FastResponse, LocustUserAgent
+
+from swarm_ext.client import fast_failures
+from swarm_ext.client.decoding import decoded
+from swarm_ext.client.failures import TimedOutError, TooManyRedirectsError
+
+if TYPE_CHECKING:
+    from geventhttpclient.client import HTTPClient
+    from geventhttpclient.connectionpool import ConnectionPool
+
+
+class NotInTimeError(TimedOutError):
+    """A whole request took longer than its `timeout=`: it is not for trying again."""
+
+
+class _Connections:
+    """The connections to `host`, made to `peer`, which is a proxy before it if they differ."""
+
+    size = 0
+    """A client makes a request that was closed without an answer again as often as this, and once more."""
+
+    def __init__(self, pool: ConnectionPool, peer: tuple[str, int], host: tuple[str, int]) -> None:
+        self._pool = pool
+        self._peer = peer
+        self._host = host
+        self.close = pool.close
+        self.return_socket = pool.return_socket
+        self.release_socket = pool.release_socket
+
+    def get_socket(self) -> Any:
+        """Return a connection; raise RequestError if there is none to be had."""
+        try:
+            return self._pool.get_socket()
+        except (OSError, RuntimeError) as error:
+            raise fast_failures.while_connecting(
+                error, self._peer, self._host, self._pool.connection_timeout
+            ) from None
+
+
+class _Clients(HTTPClientPool):
+    """One client for each host; `proxy`, if there is one, is where its connections lead."""
+
+    def __init__(self, proxy: tuple[str, int] | None, **shape: Any) -> None:
+        super().__init__(**shape)
+        self._proxy = proxy
+
+    def get_client(self, url: Any) -> HTTPClient:
+        """Return the client of a URL's host."""
+        client = self.clients.get((url.host, url.port))
+        if client is None:
+            client = super().get_client(url)
+            host = (url.host, url.port)
+            pool = client._connection_pool  # noqa: SLF001 - there is no other way to it
+            client._connection_pool = _Connections(pool, self._proxy or host, host)  # type: ignore[assignment]  # noqa: SLF001
+        return client
+
+
+class _FastResponse(FastResponse):
+    """A response whose body is decoded, and fails, as the lean client's."""
+
+    network_timeout: float | None = None
+    """How long each silence of the server may last, in seconds."""
+
+    def _content(self) -> bytes:
+        headers = self.headers
+        try:
+            body = self.read()
+        except (OSError, HTTPParseError) as error:
+            received = len(self.read())  # what there was of it
+            announced = headers.get("content-length") if headers else None
+            raise fast_failures.of_the_body(error, received, announced, self.network_timeout) from None
+        self.release()
+        codings = headers.getlist("content-encoding") if headers else []
+        return decoded(body, ",".join(codings).encode("latin-1")) if codings and body else body
+
+
+class FastAgent(LocustUserAgent):
+    """Locust's user agent. `network_timeout` bounds each silence of a server, in seconds."""
+
+    response_type = _FastResponse
+
+    def __init__(self, *, network_timeout: float | None, **shape: Any) -> None:
+        super().__init__(network_timeout=network_timeout, **shape)
+        self.network_timeout = network_timeout
+        arguments = self.clientpool.client_args
+        proxy = (shape["proxy_host"], shape["proxy_port"]) if shape["proxy_host"] else None
+        self.clientpool = _Clients(proxy, **arguments)
+
+    def _urlopen(self, request: Any) -> Any:
+        response: Any = super()._urlopen(request)  # type: ignore[no-untyped-call]
+        response.network_timeout = self.network_timeout
+        return response
+
+    def _handle_error(self, e: BaseException, url: Any = None) -> BaseException:
+        if isinstance(e, gevent.Timeout | NotInTimeError):
+            raise e  # it is not about this one attempt
+        if isinstance(e, RetriesExceeded):
+            raise TooManyRedirectsError(f"more than {self.max_redirects} redirects") from None
+        return super()._handle_error(e, url)
+
+    @classmethod
+    def _conversation_str(cls, url: Any, resp: Any, payload: Any = None, encoding: str = "utf-8") -> str:  # noqa: ARG003
+        """Read the body of a response with an error status; theirs makes text of it, which not every body is."""
+        resp.content  # noqa: B018
+        return ""
