@@ -2,8 +2,9 @@
 
 To connect to an address of the family AF_UNSPEC dissolves a TCP connection (`connect(2)`). Linux then resets it, as it does
 on a close with SO_LINGER of 0, gives its local port back, and leaves a socket as it was when it was new. So a new
-connection needs no new socket, parser, watcher and registration with epoll, which were a quarter of the CPU time of its
-request. To the server it is a new connection: another port, another handshake.
+connection needs no new socket, parser, watcher and registration with epoll. To the server it is a new one all the same:
+another port, another handshake. Measured in turns on one core, as fast as it went: 80 µs of CPU time for each request, and
+100 µs with a new socket each; at 6,000 arrivals/s, of which many wake a core from its rest, 130 and 141 µs.
 """
 
 from __future__ import annotations
