@@ -15,8 +15,7 @@ import gevent.ssl
 import pytest
 from locust.contrib.fasthttp import FastHttpSession
 
-import swarm_ext.client
-from swarm_ext.client import Session
+from swarm_ext.client import Session, notice
 from tests.client_visit import Visitors, visit
 from tests.hostile_server import HostileServer, answers, ok
 
@@ -70,12 +69,29 @@ def test_a_proxy_has_locusts_client() -> None:
 
 
 def test_it_is_said_once(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(swarm_ext.client, "_said", set())
+    monkeypatch.setattr(notice, "_said", set())
     with caplog.at_level(logging.INFO):
         for url in ("https://a.test", "https://b.test", "http://c.test"):
             Visitors(url)
     assert [record.message for record in caplog.records] == [
         "Requests over TLS are made by Locust's FastHttpSession, which sends fewer per second"
+    ]
+
+
+def test_it_is_said_of_single_requests_too(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(notice, "_said", set())
+    with caplog.at_level(logging.INFO), visit("http://127.0.0.1:1") as (client, _):
+        for _ in range(2):
+            client.get("/")
+            client.get("https://127.0.0.1:1/")
+            client.get("/", stream=True)
+            client.post("/", files={"one": b"1"})
+    said = [record.message for record in caplog.records]
+    assert [message.partition(" are made by Locust's")[0] for message in said] == [
+        "Requests over TLS",
+        "Requests in pieces (stream, files, data from a file or an iterator)",
     ]
 
 

@@ -8,10 +8,9 @@ Locust's `request` event is fired with. For `https://` and through a proxy it is
 
 from __future__ import annotations
 
-import logging
 from typing import TYPE_CHECKING, Any, Protocol
 
-from swarm_ext.client import shape
+from swarm_ext.client import notice, shape
 from swarm_ext.client.fallback import FastSessions
 from swarm_ext.client.lean_sessions import LeanSessions
 from swarm_ext.client.listener import RequestListener
@@ -24,9 +23,6 @@ if TYPE_CHECKING:
     from locust import User
 
 __all__ = ["RequestListener", "Response", "Session", "Sessions", "header_of", "sessions"]
-
-logger = logging.getLogger(__name__)
-_said: set[str] = set()
 
 
 class Sessions(Protocol):
@@ -57,14 +53,12 @@ def sessions(base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) ->
     """
     shape.check(settings)
     if settings["proxy_host"]:
-        reason = "through a proxy"
+        reason = notice.BY_PROXY
     elif base_url.lower().startswith("https://"):
-        reason = "over TLS"
+        reason = notice.OVER_TLS
     else:
         return LeanSessions(base_url, keep_alive=keep_alive, settings=settings)
-    if reason not in _said:
-        _said.add(reason)
-        logger.info("Requests %s are made by Locust's FastHttpSession, which sends fewer per second", reason)
+    notice.made_by_locust(reason)
     return FastSessions(base_url, keep_alive=keep_alive, settings=settings)
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from geventhttpclient.header import Headers
 
-from swarm_ext.client import redirects
+from swarm_ext.client import notice, redirects
 from swarm_ext.client.cookies import cookies_for, keep_cookies
 from swarm_ext.client.failures import ConnectionLostError, RequestError, TimedOutError, TooManyRedirectsError
 from swarm_ext.client.fallback import fetch
@@ -89,7 +89,7 @@ class Session:
                 in_pieces["files"] = files
             if timeout is not None:
                 in_pieces["timeout"] = checked_timeout(timeout)
-            return self._by_locust().request(
+            return self._by_locust(notice.IN_PIECES).request(
                 method, url, name, catch_response=catch_response, headers=dict(headers or {}), auth=auth,
                 allow_redirects=allow_redirects, context=dict(context or {}), **in_pieces,
             )  # fmt: skip
@@ -184,7 +184,7 @@ class Session:
                 if request.is_plain_http:
                     response = self._site.transport.exchange(request, self._idle)
                 else:
-                    response = fetch(self._by_locust(), request)
+                    response = fetch(self._by_locust(notice.OVER_TLS), request)
                 break
             except (ConnectionLostError, TimedOutError):
                 if retries == self._site.max_retries or request.method not in IDEMPOTENT:
@@ -210,8 +210,9 @@ class Session:
         finally:
             self.request_name = None
 
-    def _by_locust(self) -> BoundedFastSession:
-        """Return this visitor's FastHttpSession, for what is not done here; it shares the cookies."""
+    def _by_locust(self, reason: str) -> BoundedFastSession:
+        """Return this visitor's FastHttpSession, for what is not done here, and say so once; it shares the cookies."""
+        notice.made_by_locust(reason)
         if self._fast is None:
             self._fast = self._site.fast_sessions.acquire(self.user, self.request_event)
             self._fast.cookiejar = self._fast.client.cookiejar = self.cookiejar
@@ -220,7 +221,7 @@ class Session:
 
     def iter_lines(self, url: str, method: str = "GET", **options: Any) -> Iterator[str]:
         """Yield the lines of a response as they come; by FastHttpSession."""
-        return self._by_locust().iter_lines(url, method, **options)
+        return self._by_locust(notice.IN_PIECES).iter_lines(url, method, **options)
 
     def get(self, url: str, **options: Any) -> Any:
         """Make a GET request; as `request`."""
