@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 import gevent
+import gevent.socket
 import pytest
 
 from swarm_ext.client.fast_failures import while_connecting
-from tests.client_visit import visit
+from tests.client_visit import Visitors, visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 from tests.test_client_failures import BROKEN_OFF
 
@@ -105,6 +107,8 @@ def test_a_proxy_or_a_name_that_is_not_there_is_told() -> None:
     with visit("https://no-such-host.invalid") as (client, reports):
         client.get("/")
         assert reports.failure.startswith("the name 'no-such-host.invalid' cannot be resolved: ")
+        client.get("https://no..name/")
+        assert reports.failure.startswith("the host 'no..name' is not a name: ")
     refused = answers(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     with (
         HostileServer(refused) as server,
@@ -168,3 +172,21 @@ def test_an_option_that_there_is_not_is_a_mistake_that_is_told(host: str, option
     ):
         client.get("/", **{option: False})
     assert reports.fired == []
+
+
+def test_a_name_is_looked_up_once_for_all_arrivals(monkeypatch: pytest.MonkeyPatch) -> None:
+    def counted(host: str, *arguments: Any, **options: Any) -> Any:
+        asked.append(host)
+        return look_up(host, *arguments, **options)
+
+    asked: list[str] = []
+    look_up = gevent.socket.getaddrinfo
+    monkeypatch.setattr(gevent.socket, "getaddrinfo", counted)
+    with HostileServer(answers(ok())) as server:
+        visitors = Visitors("http://shop.test", proxy_host="localhost", proxy_port=server.port)
+        for _ in range(5):
+            with visitors.one() as (client, reports):
+                client.get("/")
+                assert reports.last["exception"] is None
+    assert asked.count("localhost") == 1
+    assert server.connections == 5

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import socket
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import gevent
@@ -12,11 +14,14 @@ from locust.contrib.fasthttp import FastResponse, LocustUserAgent
 
 from swarm_ext.client import fast_failures
 from swarm_ext.client.decoding import decoded
-from swarm_ext.client.failures import TimedOutError, TooManyRedirectsError
+from swarm_ext.client.failures import NotConnectedError, TimedOutError, TooManyRedirectsError
+from swarm_ext.client.request import ascii_host
 
 if TYPE_CHECKING:
     from geventhttpclient.client import HTTPClient
     from geventhttpclient.connectionpool import ConnectionPool
+
+    from swarm_ext.client.resolver import Resolver
 
 
 class NotInTimeError(TimedOutError):
@@ -47,11 +52,24 @@ class _Connections:
             ) from None
 
 
+def _resolved(resolver: Resolver, peer: tuple[str, int], seconds: float | None) -> list[tuple[Any, ...]]:
+    """Return the addresses of a host and port as getaddrinfo would, another one first each time; raise RequestError."""
+    try:
+        host = ascii_host(peer[0])
+    except ValueError as error:
+        raise NotConnectedError(str(error)) from None
+    return [
+        (address.family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address.sockaddr)
+        for address in resolver.addresses(host, peer[1], seconds)
+    ]
+
+
 class _Clients(HTTPClientPool):
     """One client for each host; `proxy`, if there is one, is where its connections lead."""
 
-    def __init__(self, proxy: tuple[str, int] | None, **shape: Any) -> None:
+    def __init__(self, resolver: Resolver, proxy: tuple[str, int] | None, **shape: Any) -> None:
         super().__init__(**shape)
+        self._resolver = resolver
         self._proxy = proxy
 
     def get_client(self, url: Any) -> HTTPClient:
@@ -60,8 +78,11 @@ class _Clients(HTTPClientPool):
         if client is None:
             client = super().get_client(url)
             host = (url.host, url.port)
-            pool = client._connection_pool  # noqa: SLF001 - there is no other way to it
-            client._connection_pool = _Connections(pool, self._proxy or host, host)  # type: ignore[assignment]  # noqa: SLF001
+            peer = self._proxy or host
+            # there is no other way to what follows
+            pool: Any = client._connection_pool  # noqa: SLF001
+            pool._resolve = partial(_resolved, self._resolver, peer, pool.connection_timeout)  # noqa: SLF001
+            client._connection_pool = _Connections(pool, peer, host)  # type: ignore[assignment]  # noqa: SLF001
         return client
 
 
@@ -85,16 +106,16 @@ class _FastResponse(FastResponse):
 
 
 class FastAgent(LocustUserAgent):
-    """Locust's user agent. `network_timeout` bounds each silence of a server, in seconds."""
+    """Locust's user agent. `network_timeout` bounds each silence of a server, in seconds; `resolver` has the addresses."""
 
     response_type = _FastResponse
 
-    def __init__(self, *, network_timeout: float | None, **shape: Any) -> None:
+    def __init__(self, *, resolver: Resolver, network_timeout: float | None, **shape: Any) -> None:
         super().__init__(network_timeout=network_timeout, **shape)
         self.network_timeout = network_timeout
         arguments = self.clientpool.client_args
         proxy = (shape["proxy_host"], shape["proxy_port"]) if shape["proxy_host"] else None
-        self.clientpool = _Clients(proxy, **arguments)
+        self.clientpool = _Clients(resolver, proxy, **arguments)
 
     def _urlopen(self, request: Any) -> Any:
         response: Any = super()._urlopen(request)  # type: ignore[no-untyped-call]

@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 
     from locust.contrib.fasthttp import FastResponse
 
+    from swarm_ext.client.resolver import Resolver
+
 
 class BoundedFastSession(FastHttpSession):
     """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, and whose failures are told in words.
 
-    Its arguments are FastHttpSession's.
+    Its arguments are FastHttpSession's, and the `resolver` of its hosts' names.
     """
 
     def __init__(
@@ -33,11 +35,16 @@ class BoundedFastSession(FastHttpSession):
         user: Any,
         insecure: bool,
         ssl_context_factory: Any,
+        resolver: Resolver,
         **shape: Any,
     ) -> None:
         super().__init__(base_url, request_event, user, insecure, None, ssl_context_factory, **shape)
         self.client: FastAgent = FastAgent(
-            cookiejar=self.cookiejar, ssl_context_factory=ssl_context_factory, insecure=insecure, **shape
+            resolver=resolver,
+            cookiejar=self.cookiejar,
+            ssl_context_factory=ssl_context_factory,
+            insecure=insecure,
+            **shape,
         )
 
     def request(  # noqa: PLR0913, PLR0917 - Locust's signature

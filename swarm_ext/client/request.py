@@ -65,7 +65,7 @@ def target(url: str, params: Any = None) -> Target:
     if query:
         path += "?" + quote(query, safe=_KEPT_IN_PATHS)
     scheme = parts.scheme.lower()
-    host = _ascii_host(parts.hostname)
+    host = ascii_host(parts.hostname)
     port = parts.port or (443 if scheme == "https" else _DEFAULT_PORT)
     named = f"[{host}]" if ":" in host else host
     authority = named if parts.port is None else f"{named}:{port}"
@@ -83,7 +83,7 @@ def target(url: str, params: Any = None) -> Target:
 
 
 @lru_cache(maxsize=1024)
-def _ascii_host(host: str) -> str:
+def ascii_host(host: str) -> str:
     """Return a host as the resolver takes it, an address as it is; raise ValueError for what can be no name in the DNS.
 
     The bounds are those of RFC 1035, section 2.3.4; what is not ASCII is written in it by IDNA (RFC 3490).
