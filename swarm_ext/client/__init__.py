@@ -3,7 +3,8 @@
 For an `http://` host it is a lean client of our own, a `Session` for each arrival. Follow one request through it:
 `session.py` makes it (with `request.py` and `site.py`), `transport.py` sends it and receives the response (with
 `connection.py` and `reader.py`), `redirects.py` says what may follow, and `response.py` is what the task gets, and what
-Locust's `request` event is fired with. For `https://` and through a proxy it is Locust's FastHttpSession.
+Locust's `request` event is fired with. For `https://` and through a proxy it is Locust's FastHttpSession, made by
+`fallback.py`; what it does otherwise than Locust's is in `fast_session.py`. `shape.py` has what a user class may ask for.
 """
 
 from __future__ import annotations
