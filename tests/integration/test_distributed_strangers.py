@@ -209,3 +209,17 @@ def test_a_worker_that_has_to_wait_before_it_can_say_who_it_is_takes_part(
     assert "refused" not in ended.output.lower()
     (run,) = ended.runs()
     assert run.troubles == ()
+
+
+@pytest.mark.slow
+def test_a_master_to_which_no_worker_comes_that_may_take_part_gives_up_in_a_minute(
+    server: SlowServer, cluster: Cluster, stranger: Path
+) -> None:
+    master = cluster.master("-H", server.url, *ARRIVALS_A_SECOND, "--iter", "40", "--expect-workers", "1")
+    cluster.worker(stranger)
+    ended = master.end()
+    assert ended.code == 2, ended.output
+    assert "No run: no worker that may take part came within 60 s" in ended.output
+    assert "Traceback" not in ended.output
+    assert ended.runs() == []
+    assert server.arrivals() == []
