@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import errno
-from typing import Any
+import socket
+from contextlib import ExitStack, contextmanager
+from typing import TYPE_CHECKING, Any
 
 import gevent
 import gevent.socket
@@ -13,6 +15,21 @@ from swarm_ext.client.fast_failures import while_connecting
 from tests.client_visit import Visitors, visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 from tests.test_client_failures import BROKEN_OFF
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@contextmanager
+def unanswering_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that drops whoever wants to connect: more wait already than it has room for."""
+    with ExitStack() as opened:
+        listener = opened.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
+        for _ in range(4):
+            waiting = opened.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
 
 
 @pytest.mark.parametrize("keep_alive", [False, True])
@@ -190,3 +207,16 @@ def test_a_name_is_looked_up_once_for_all_arrivals(monkeypatch: pytest.MonkeyPat
                 assert reports.last["exception"] is None
     assert asked.count("localhost") == 1
     assert server.connections == 5
+
+
+def test_a_timeout_bounds_all_addresses_of_a_name_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    with HostileServer(answers(ok())) as server, unanswering_port() as silent:
+        addresses = [
+            (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("127.0.0.1", port)) for port in (server.port, silent)
+        ]
+        monkeypatch.setattr(gevent.socket, "getaddrinfo", lambda *_, **__: addresses)
+        with visit("http://shop.test", proxy_host="proxy.test", proxy_port=3128) as (client, reports):
+            client.get("/", timeout=0.3)  # the second address comes first
+            assert reports.failure == "not complete within 0.3 s"
+            assert client.get("/").text == "ok"
+        assert server.connections == 1

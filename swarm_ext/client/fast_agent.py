@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from weakref import WeakMethod
 
 import gevent
 from geventhttpclient.client import HTTPClientPool
@@ -28,6 +29,18 @@ class NotInTimeError(TimedOutError):
     """A whole request took longer than its `timeout=`: it is not for trying again."""
 
 
+class _StopConnecting(Exception):  # noqa: N818 - it becomes the NotInTimeError that it was made of
+    """Raised instead of an OSError, after which the next address would be tried, with no bound left."""
+
+
+def _connect(to_address: WeakMethod[Any], sock: Any, address: Any) -> Any:
+    """Connect to one address; it is a pool's method, and weak, or the pool would refer to itself."""
+    try:
+        return to_address()(sock, address)  # type: ignore[misc] # its pool is connecting, so it is there
+    except NotInTimeError as error:
+        raise _StopConnecting(error) from None
+
+
 class _Connections:
     """The connections to `host`, made to `peer`, which is a proxy before it if they differ."""
 
@@ -46,6 +59,8 @@ class _Connections:
         """Return a connection; raise RequestError if there is none to be had."""
         try:
             return self._pool.get_socket()
+        except _StopConnecting as stopped:
+            raise stopped.args[0] from None
         except (OSError, RuntimeError) as error:
             raise fast_failures.while_connecting(
                 error, self._peer, self._host, self._pool.connection_timeout
@@ -82,6 +97,7 @@ class _Clients(HTTPClientPool):
             # there is no other way to what follows
             pool: Any = client._connection_pool  # noqa: SLF001
             pool._resolve = partial(_resolved, self._resolver, peer, pool.connection_timeout)  # noqa: SLF001
+            pool._connect_socket = partial(_connect, WeakMethod(pool._connect_socket))  # noqa: SLF001
             client._connection_pool = _Connections(pool, peer, host)  # type: ignore[assignment]  # noqa: SLF001
         return client
 
