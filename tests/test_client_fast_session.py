@@ -11,7 +11,7 @@ import gevent
 import gevent.socket
 import pytest
 
-from swarm_ext.client.fast_failures import while_connecting
+from swarm_ext.client.fast_failures import of_the_body, of_the_exchange, while_connecting
 from tests.client_visit import Visitors, visit
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 from tests.test_client_failures import BROKEN_OFF
@@ -141,6 +141,21 @@ def test_what_this_machine_lacks_is_told_with_its_remedy() -> None:
     shortage = while_connecting(OSError(errno.EMFILE, "Too many open files"), place, place, 60)
     assert "out of file descriptors" in str(shortage)
     assert "ulimit -n" in str(shortage)
+
+
+@pytest.mark.parametrize("seconds", [300, None])
+def test_where_the_system_gives_up_no_limit_is_named(seconds: float | None) -> None:
+    place = ("shop.test", 443)
+    gave_up = OSError(errno.ETIMEDOUT, "Connection timed out")
+    assert repr(while_connecting(gave_up, place, place, seconds)) == (
+        "no connection to shop.test:443: the system gave up"
+    )
+    assert repr(of_the_exchange(gave_up, seconds)) == (
+        "connection lost without a response: Connection timed out"
+    )
+    assert repr(of_the_body(gave_up, 120, 500, seconds)) == (
+        "connection lost after 120 of 500 bytes: Connection timed out"
+    )
 
 
 def test_redirects_without_end_are_told() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import socket
 import ssl
 
@@ -38,7 +39,7 @@ def while_connecting(
     if isinstance(error, RequestError):
         return error
     address = _address(peer)
-    if isinstance(error, TimeoutError):
+    if _ran_out(seconds, error):
         shaking_hands = "handshake" in str(error)
         what = f"no TLS handshake with {_address(host)}" if shaking_hands else f"no connection to {address}"
         return TimedOutError(f"{what} within {seconds:g} s")
@@ -79,7 +80,7 @@ def of_the_exchange(error: BaseException, seconds: float | None) -> RequestError
         return error
     if isinstance(error, RetriesExceeded):
         return of_the_exchange(error.__dict__["original"], seconds)
-    if isinstance(error, TimeoutError):
+    if _ran_out(seconds, error):
         writing = "write operation" in str(error)
         return TimedOutError(
             f"{'the request was not taken' if writing else 'no response'} within {seconds:g} s"
@@ -107,11 +108,16 @@ def of_the_body(
         if announced is None
         else f"after {received} of {announced} bytes"
     )
-    if isinstance(error, TimeoutError):
+    if _ran_out(seconds, error):
         return TimedOutError(f"nothing more within {seconds:g} s, {progress}")
     if isinstance(error, OSError):
         return lost(error, progress)
     return lost(None, progress) if _said(error) in _CLOSED_EARLY else _invalid(error)
+
+
+def _ran_out(seconds: float | None, error: BaseException) -> bool:
+    """Return whether it was `seconds`, if that is a limit, that ran out: the system has limits of its own."""
+    return seconds is not None and isinstance(error, TimeoutError) and error.errno != errno.ETIMEDOUT
 
 
 def _said(error: HTTPParseError) -> str:
