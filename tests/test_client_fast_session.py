@@ -235,3 +235,18 @@ def test_a_timeout_bounds_all_addresses_of_a_name_together(monkeypatch: pytest.M
             assert reports.failure == "not complete within 0.3 s"
             assert client.get("/").text == "ok"
         assert server.connections == 1
+
+
+def test_a_timeout_does_not_reach_those_who_hear_of_the_request() -> None:
+    class Thorough:
+        def fire(self, **request: Any) -> None:
+            gevent.sleep(1.2)
+            heard.append(request["exception"])
+
+    heard: list[Any] = []
+    with HostileServer(answers(ok())) as server:
+        visitors = Visitors("http://shop.test", proxy_host="127.0.0.1", proxy_port=server.port)
+        client = visitors.sessions.acquire(None, Thorough())
+        assert client.get("/", timeout=1).text == "ok"
+        visitors.sessions.release(client)
+    assert heard == [None]

@@ -75,25 +75,24 @@ class BoundedFastSession(FastHttpSession):
         options: dict[str, Any] = {"params": params, "files": files, "whole": not stream}
         if not allow_redirects:
             options["max_redirects"] = 0  # theirs is a setting of the session, which its other requests share
-        bound = None
         if timeout is not None:
-            seconds = checked_timeout(timeout)
-            bound = gevent.Timeout.start_new(seconds, NotInTimeError(f"not complete within {seconds:g} s"))
-        try:
-            response: Any = super().request(
-                method, url, name, data, catch_response, stream,
-                dict(headers or {}), auth, json, context=dict(context or {}), **options,
-            )  # fmt: skip
-        finally:
-            if bound is not None:
-                bound.close()
+            options["timeout"] = checked_timeout(timeout)
+        response: Any = super().request(
+            method, url, name, data, catch_response, stream,
+            dict(headers or {}), auth, json, context=dict(context or {}), **options,
+        )  # fmt: skip
         if catch_response:  # it has all of the response but what this is
             caught = response.request_meta["response"]
             response._elapsed, response._history = caught._elapsed, caught._history  # noqa: SLF001
         return response
 
-    def _send_request_safe_mode(self, method: str, url: str, **options: Any) -> FastResponse:
+    def _send_request_safe_mode(
+        self, method: str, url: str, *, timeout: float | None = None, **options: Any
+    ) -> FastResponse:
         began = time.perf_counter()
+        bound = None  # of the exchange alone: who hears of the request takes what time it likes
+        if timeout is not None:
+            bound = gevent.Timeout.start_new(timeout, NotInTimeError(f"not complete within {timeout:g} s"))
         try:
             return self.exchange(method, url, **options)
         except RequestError as error:
@@ -103,6 +102,9 @@ class BoundedFastSession(FastHttpSession):
             )
             response._elapsed, response._history = time.perf_counter() - began, []  # noqa: SLF001
             return response
+        finally:
+            if bound is not None:
+                bound.close()
 
     def exchange(self, method: str, url: str, *, whole: bool = True, **options: Any) -> FastResponse:
         """Make a request, unreported, and return the response; its `error` is set if its status is one.
