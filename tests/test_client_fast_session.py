@@ -250,3 +250,53 @@ def test_a_timeout_does_not_reach_those_who_hear_of_the_request() -> None:
         assert client.get("/", timeout=1).text == "ok"
         visitors.sessions.release(client)
     assert heard == [None]
+
+
+def test_a_request_that_outlives_its_arrival_is_no_other_arrivals() -> None:
+    def script(peer: Peer) -> None:
+        while request := peer.request():
+            if b"/late" in request:
+                assert next_is_answered.wait(20)
+                peer.send(ok(b"late", "Set-Cookie: whose=the first's"))
+            else:
+                peer.send(ok(b"soon"))
+
+    next_is_answered = gevent.event.Event()
+    with HostileServer(script) as server:
+        visitors = Visitors(
+            "http://shop.test", keep_alive=True, concurrency=1, proxy_host="127.0.0.1", proxy_port=server.port
+        )
+        with visitors.one() as (first, firsts):
+            late = gevent.spawn(first.get, "/late")
+            with gevent.Timeout(20):
+                while not server.requests:
+                    gevent.sleep(0.01)
+        with visitors.one() as (second, seconds):
+            assert second.get("/soon", timeout=20).text == "soon"
+            next_is_answered.set()
+            assert late.get(timeout=20).text == "late"
+            first.get("/later still")
+            second.get("/soon")
+        assert [report["name"] for report in firsts.fired] == ["/late", "/later still"]
+        assert [report["name"] for report in seconds.fired] == ["/soon", "/soon"]
+        assert list(second.cookiejar) == []
+        first.client.close()
+        visitors.sessions.close()
+
+
+def test_a_visitor_that_closes_its_client_in_between_keeps_its_cookies() -> None:
+    there = answers(ok(b"ok", "Set-Cookie: basket=full; Path=/"))
+    with HostileServer(there) as server:
+        visitors = Visitors(server.url, keep_alive=True)
+        with visitors.one() as (client, _):
+            client.get("/", stream=True).content  # noqa: B018
+            client.close()
+            assert [cookie.name for cookie in client.cookiejar] == ["basket"]
+            client.get("/")
+            client.get("/", stream=True).content  # noqa: B018
+        assert [b"basket=full" in request for request in server.requests] == [False, True, True]
+        with visitors.one() as (client, _):
+            client.get("/", stream=True).content  # noqa: B018
+        assert b"basket" not in server.requests[-1]
+        assert server.connections == 2  # one of either client
+        visitors.sessions.close()

@@ -2,7 +2,7 @@
 
 A FastHttpSession cannot be shared by arrivals that run at the same time: its pool would queue them, its redirect setting
 and its cookies would leak from one to the other. So each arrival has one of its own, with a new connection, or with
-`keep_alive` borrows one, connection and all, from a pool that grows to as many as are in flight at once.
+`keep_alive` the connections of an arrival that has ended, from a pool that grows to as many as are in flight at once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from ssl import SSLContext
 
+    from geventhttpclient.client import HTTPClientPool
     from locust import User
 
     from swarm_ext.client.listener import RequestListener
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
 
 class FastSessions:
-    """Makes FastHttpSessions for one user class: a new one each time, or used ones (`keep_alive`).
+    """Makes FastHttpSessions for one user class: with new connections each time, or with used ones (`keep_alive`).
 
     `settings` are FastHttpSession's own (network_timeout, max_redirects, …), times in seconds; `concurrency` bounds how many
     requests one arrival has in flight at once.
@@ -40,7 +41,7 @@ class FastSessions:
         self._make_context = settings["ssl_context_factory"]
         self._insecure = bool(settings["insecure"])
         self._context: SSLContext | None = None
-        self._idle: list[BoundedFastSession] | None = [] if keep_alive else None
+        self._idle: list[HTTPClientPool] | None = [] if keep_alive else None
 
     def _ssl_context(self, **_: object) -> SSLContext:
         """Return one context for all sessions: to load the authorities' certificates takes tens of milliseconds."""
@@ -53,24 +54,21 @@ class FastSessions:
 
     def acquire(self, user: User | None, listener: RequestListener) -> BoundedFastSession:
         """Return a session that no other arrival is using; it tells `listener` of its requests."""
-        if self._idle:
-            session = self._idle.pop()
-            session.request_event = listener
-            session.user = user
-            return session
         return BoundedFastSession(
-            base_url=self._base_url, request_event=listener, user=user, **self._settings
+            base_url=self._base_url,
+            request_event=listener,
+            user=user,
+            connections=self._idle.pop() if self._idle else None,
+            **self._settings,
         )
 
     def release(self, session: BoundedFastSession) -> None:
-        """Take a session back when its arrival has ended."""
-        if self._idle is None:
-            session.client.close()
-            return
-        session.cookiejar.clear()
-        session.request_name = None
+        """Take a session back when its arrival has ended; what it knows goes with it, and only its connections stay."""
         session.user = None
-        self._idle.append(session)
+        if self._idle is None or session.in_flight:
+            session.client.close()
+        else:
+            self._idle.append(session.client.clientpool)
 
     def discard(self, session: BoundedFastSession) -> None:
         """Close a session whose arrival was cut off: what its connection would carry next is unknown."""
@@ -79,7 +77,7 @@ class FastSessions:
     def close(self) -> None:
         """Close what is idle."""
         while self._idle:
-            self._idle.pop().client.close()
+            self._idle.pop().close()
 
 
 def fetch(session: BoundedFastSession, request: Request) -> Response:

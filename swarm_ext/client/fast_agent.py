@@ -122,16 +122,27 @@ class _FastResponse(FastResponse):
 
 
 class FastAgent(LocustUserAgent):
-    """Locust's user agent. `network_timeout` bounds each silence of a server, in seconds; `resolver` has the addresses."""
+    """Locust's user agent. `network_timeout` bounds each silence of a server, in seconds; `resolver` has the addresses.
+
+    `connections` are those of another agent of this shape, which it has no more use for; None: there are none yet.
+    """
 
     response_type = _FastResponse
 
-    def __init__(self, *, resolver: Resolver, network_timeout: float | None, **shape: Any) -> None:
+    def __init__(
+        self,
+        *,
+        resolver: Resolver,
+        connections: HTTPClientPool | None,
+        network_timeout: float | None,
+        **shape: Any,
+    ) -> None:
         super().__init__(network_timeout=network_timeout, **shape)
         self.network_timeout = network_timeout
-        arguments = self.clientpool.client_args
-        proxy = (shape["proxy_host"], shape["proxy_port"]) if shape["proxy_host"] else None
-        self.clientpool = _Clients(resolver, proxy, **arguments)
+        if connections is None:
+            proxy = (shape["proxy_host"], shape["proxy_port"]) if shape["proxy_host"] else None
+            connections = _Clients(resolver, proxy, **self.clientpool.client_args)
+        self.clientpool = connections
 
     def _urlopen(self, request: Any) -> Any:
         response: Any = super()._urlopen(request)  # type: ignore[no-untyped-call]

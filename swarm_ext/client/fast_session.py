@@ -16,6 +16,7 @@ from swarm_ext.client.request_options import checked_timeout, unknown_option
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from geventhttpclient.client import HTTPClientPool
     from locust.contrib.fasthttp import FastResponse
 
     from swarm_ext.client.resolver import Resolver
@@ -24,8 +25,11 @@ if TYPE_CHECKING:
 class BoundedFastSession(FastHttpSession):
     """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, and whose failures are told in words.
 
-    Its arguments are FastHttpSession's, and the `resolver` of its hosts' names.
+    Its arguments are FastHttpSession's, the `resolver` of its hosts' names, and the `connections` of an agent that is done
+    with them, if there are any. `in_flight` is how many requests wait for their response.
     """
+
+    in_flight = 0
 
     def __init__(
         self,
@@ -36,11 +40,13 @@ class BoundedFastSession(FastHttpSession):
         insecure: bool,
         ssl_context_factory: Any,
         resolver: Resolver,
+        connections: HTTPClientPool | None,
         **shape: Any,
     ) -> None:
         super().__init__(base_url, request_event, user, insecure, None, ssl_context_factory, **shape)
         self.client: FastAgent = FastAgent(
             resolver=resolver,
+            connections=connections,
             cookiejar=self.cookiejar,
             ssl_context_factory=ssl_context_factory,
             insecure=insecure,
@@ -112,6 +118,13 @@ class BoundedFastSession(FastHttpSession):
         `whole`: its body is read, and decoded. `options` are those of geventhttpclient's UserAgent.urlopen. Raise
         RequestError if there is no such response.
         """
+        self.in_flight += 1
+        try:
+            return self._exchanged(method, url, whole=whole, **options)
+        finally:
+            self.in_flight -= 1
+
+    def _exchanged(self, method: str, url: str, *, whole: bool, **options: Any) -> FastResponse:
         began = time.perf_counter()
         try:
             response: Any = self.client.urlopen(url, method=method, **options)
