@@ -172,6 +172,24 @@ def test_redirects_without_end_are_told() -> None:
         assert client.get("/", allow_redirects=False).status_code == 302
 
 
+@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("http://[::1", "Invalid IPv6 URL"),
+        ("https://shop.test:99999/x", "Port out of range"),
+        ("https://shop.test//x", "the path '//x' begins with //"),
+    ],
+)
+def test_a_redirect_to_nowhere_is_a_failed_request(proxied: bool, location: str, words: str) -> None:
+    moved = f"HTTP/1.1 302 Found\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n".encode()
+    with HostileServer(answers(moved)) as server:
+        proxy = {"proxy_host": "127.0.0.1", "proxy_port": server.port} if proxied else {}
+        with visit(server.url, **proxy) as (client, reports):
+            assert client.get("/").status_code == 0
+            assert reports.failure.startswith(f"redirected to nowhere: {words}")
+
+
 def test_an_error_with_a_body_that_is_no_text_is_told_by_its_status() -> None:
     soon = b"HTTP/1.1 503 Soon\r\nContent-Length: 2\r\n\r\n\xff\xfe"
     with (

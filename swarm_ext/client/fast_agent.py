@@ -11,9 +11,9 @@ import gevent
 from geventhttpclient.client import HTTPClientPool
 from geventhttpclient.response import HTTPParseError
 from geventhttpclient.useragent import RetriesExceeded
-from locust.contrib.fasthttp import FastResponse, LocustUserAgent
+from locust.contrib.fasthttp import FastRequest, FastResponse, LocustUserAgent
 
-from swarm_ext.client import fast_failures
+from swarm_ext.client import fast_failures, redirects
 from swarm_ext.client.decoding import decoded
 from swarm_ext.client.failures import NotConnectedError, TimedOutError, TooManyRedirectsError
 from swarm_ext.client.request import ascii_host
@@ -102,6 +102,18 @@ class _Clients(HTTPClientPool):
         return client
 
 
+class _FastRequest(FastRequest):
+    """A request that a redirect to nowhere is the end of."""
+
+    def redirect(self, code: int, location: str) -> None:
+        try:
+            super().redirect(code, location)
+        except ValueError as error:
+            raise redirects.to_nowhere(str(error)) from None
+        if self.url_split.path.startswith("//"):
+            raise redirects.to_nowhere(redirects.NO_SUCH_PATH.format(path=self.url_split.path))
+
+
 class _FastResponse(FastResponse):
     """A response whose body is decoded, and fails, as the lean client's."""
 
@@ -127,6 +139,7 @@ class FastAgent(LocustUserAgent):
     `connections` are those of another agent of this shape, which it has no more use for; None: there are none yet.
     """
 
+    request_type = _FastRequest
     response_type = _FastResponse
 
     def __init__(

@@ -14,6 +14,12 @@ _ABOUT_THE_BODY = frozenset({"content-length", "content-type", "content-encoding
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 """Servers send such bytes as they are, in UTF-8 mostly; encoded they come back to them as they were."""
 _OF_THE_ORIGIN = frozenset({"authorization", "host"})
+NO_SUCH_PATH = "the path {path!r} begins with //, which Locust's FastHttpSession does not send"
+
+
+def to_nowhere(reason: str) -> BadResponseError:
+    """Return the failure of a request that was redirected to where none can go."""
+    return BadResponseError(f"redirected to nowhere: {reason}")
 
 
 def _percent_encoded(found: re.Match[bytes]) -> bytes:
@@ -29,7 +35,9 @@ def following(request: Request, status: int, location: bytes) -> Request:
     try:
         where = target(urljoin(request.url, _BEYOND_ASCII.sub(_percent_encoded, location).decode("ascii")))
     except ValueError as error:
-        raise BadResponseError(f"redirected to nowhere: {error}") from None
+        raise to_nowhere(str(error)) from None
+    if where.scheme == "https" and where.path.startswith("//"):
+        raise to_nowhere(NO_SUCH_PATH.format(path=where.path))
     method, body = request.method, request.body
     dropped = {"cookie"}
     if status in _REWRITTEN_TO_GET and method != "HEAD":
