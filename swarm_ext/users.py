@@ -21,6 +21,7 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
@@ -66,8 +67,12 @@ SESSION_SETTINGS = {
 
 
 def session_settings(user: FastHttpUser | type[FastHttpUser]) -> dict[str, Any]:
-    """Return what a user, or its class, says of its sessions, as FastHttpSession calls it."""
-    return {theirs: getattr(user, ours) for ours, theirs in SESSION_SETTINGS.items()}
+    """Return what a user, or its class, says of its sessions, as FastHttpSession calls it.
+
+    What is a property is each user's own: its class says nothing of it.
+    """
+    said = {theirs: getattr(user, ours) for ours, theirs in SESSION_SETTINGS.items()}
+    return {name: value for name, value in said.items() if not isinstance(value, property | cached_property)}
 
 
 def has_wait_time(user_class: type[User]) -> bool:

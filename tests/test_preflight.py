@@ -108,6 +108,24 @@ def test_a_wait_time_is_allowed_in_the_closed_loop() -> None:
     assert said(body) == ""
 
 
+def test_a_setting_that_each_user_has_of_its_own_is_left_to_it() -> None:
+    body = """
+    from functools import cached_property
+    class Named(Visitor):
+        proxy_port = 3128
+        @property
+        def default_headers(self): return {"X-Visitor": "1"}
+        @property
+        def network_timeout(self): return 5
+        @cached_property
+        def max_retries(self): return 1
+        @cached_property
+        def proxy_host(self): return "proxy.test"
+    check_users([Named], settings(None))
+    """
+    assert said(body) == ""
+
+
 @pytest.mark.parametrize(
     ("classes", "kind", "rate"),
     [

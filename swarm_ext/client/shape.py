@@ -14,23 +14,30 @@ _COUNTS = {"max_redirects": 0, "max_retries": 0, "concurrency": 1}
 
 
 def check(settings: Mapping[str, Any]) -> None:
-    """Raise ValueError for a setting that no request could be made with; they are named as for FastHttpSession."""
+    """Raise ValueError for a setting that no request could be made with; they are named as for FastHttpSession.
+
+    Those that are not known yet may be left out.
+    """
     for name in _TIME_LIMITS:
-        limit = settings[name]
+        limit = settings.get(name)
         if limit is not None and not _is_time(limit):
             raise ValueError(f"{name} is {limit!r}: give seconds above 0, or None for no limit")
     for name, least in _COUNTS.items():
-        count = settings[name]
+        count = settings.get(name, least)
         if not isinstance(count, int) or count < least:
             raise ValueError(f"{name} is {count!r}: give a whole number of {least} or more")
-    _check_headers(settings["headers"])
-    proxy = settings["proxy_host"], settings["proxy_port"]
-    if bool(proxy[0]) != bool(proxy[1]):
-        raise ValueError(f"proxy_host is {proxy[0]!r} and proxy_port {proxy[1]!r}: give both, or neither")
+    _check_headers(settings.get("headers"))
+    if settings.keys() >= {"proxy_host", "proxy_port"}:
+        _check_proxy(settings["proxy_host"], settings["proxy_port"])
 
 
 def _is_time(seconds: Any) -> bool:
     return isinstance(seconds, int | float) and math.isfinite(seconds) and seconds > 0
+
+
+def _check_proxy(host: Any, port: Any) -> None:
+    if bool(host) != bool(port):
+        raise ValueError(f"proxy_host is {host!r} and proxy_port {port!r}: give both, or neither")
 
 
 def _check_headers(headers: Any) -> None:
