@@ -66,6 +66,17 @@ def test_a_compressed_body_is_given_as_it_was(coding: str, sent: bytes) -> None:
     assert b"Accept-Encoding: gzip, deflate, br\r\n" in server.requests[0]
 
 
+@pytest.mark.parametrize("proxied", [False, True])
+def test_codings_on_several_lines_are_all_undone_the_last_first(proxied: bool) -> None:
+    sent = gzip.compress(zlib.compress(BODY))
+    with HostileServer(
+        answers(ok(sent, "Content-Encoding: deflate", "X-Between: 1", "content-encoding: gzip"))
+    ) as server:
+        proxy = {"proxy_host": "127.0.0.1", "proxy_port": server.port} if proxied else {}
+        with visit(server.url, **proxy) as (client, _):
+            assert client.get("/").content == BODY
+
+
 @pytest.mark.parametrize(
     "coding", ["x-foo", "zstd", "compress", "utf-8", "gzip, x-foo", "X-Foo, gzip", "gzip;q=1"]
 )

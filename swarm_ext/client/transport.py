@@ -102,7 +102,7 @@ class Transport:
             response.take(reader.status, reader.raw_headers, reader.body)
             response.seconds = time.perf_counter() - began
             if b"content-encoding" in response.fields and response.content:
-                response.content = decoded(response.content, response.fields[b"content-encoding"])
+                response.content = decoded(response.content, _codings(reader.raw_headers))
         except TimeIsUp:
             connection.reset()
             raise TimedOutError(self._silence_in_words(connection, request)) from None
@@ -122,3 +122,8 @@ class Transport:
         if not reader.has_begun:
             return f"no response within {seconds:g} s"
         return f"nothing more within {seconds:g} s, {reader.progress()}"
+
+
+def _codings(raw_headers: list[tuple[bytes, bytes]]) -> bytes:
+    """Return the codings of a body in the order in which they were applied, of however many headers they are."""
+    return b",".join(value for name, value in raw_headers if name.lower() == b"content-encoding")
