@@ -159,12 +159,12 @@ class Connection:
 
     def reset(self) -> None:
         """End it at once and for good: the system keeps nothing of it, in particular no local port for a minute."""
-        if self.is_open and not self._is_spared():
+        if self.is_open and not self._spare():
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
             self.close()
 
-    def _is_spared(self) -> bool:
-        """End it so that its socket makes another connection, if it ends with a whole response; return whether it does."""
+    def _spare(self) -> bool:
+        """Dissolve it and leave its socket to the next, if it ends with a whole response; return False if it is still open."""
         if self._watcher is None or not self.reader.reusable:
             return False
         self._watcher.stop()
