@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 import gevent
 from gevent.event import Event
@@ -130,18 +130,22 @@ class Bench:
 
     def prepare(self, chosen: Settings) -> None:
         """End the run before, if it is settling; set the initial replicas and wait for them. Raise UserError."""
-        if self._conductor is not None:
-            self._conductor.hurry()
-            self._conductor.ended.wait(END_SECONDS)
+        self._end_last_run()
         if self._initial is not None:
             self._initial.prepare(chosen.initial_replicas)
 
-    def begin(self) -> None:
-        """Begin a run (Locust's test_start): when this returns, users are spawned."""
+    def _end_last_run(self) -> None:
         if self._conductor is not None and not self._conductor.ended.is_set():
             self._conductor.hurry()
             self._conductor.stop_load("interrupted")
             self._conductor.ended.wait(END_SECONDS)
+
+    def begin(self) -> None:
+        """Begin a run (Locust's test_start): when this returns, users are spawned.
+
+        Raise GreenletExit, as Locust's own Stop would, if the run was ended meanwhile.
+        """
+        self._end_last_run()
         try:
             chosen = self.settings()
             self.check_locustfile(chosen)
@@ -175,11 +179,19 @@ class Bench:
             self._conductor = None
             self._have_no_run(error)
             return
+        if self._conductor.is_ending:
+            self._leave_locust_before_users()
         if scaling is not None:
             logger.info("Autoscaling %s by %r within %s", scaling.service, scaling.policy, scaling.bounds)
             self._warn_of_noise(self._conductor.run, scaling)
         if self._starts_by_itself:
             self._progress = gevent.spawn(self._tell_progress, observation)
+
+    def _leave_locust_before_users(self) -> NoReturn:
+        """End Locust's start of a run that is over: it would give users to workers of which nobody knows who they are."""
+        if self.environment.runner is not None:
+            self.environment.runner._users_dispatcher = None  # noqa: SLF001 - Locust's own stop does so; it is of this start
+        raise gevent.GreenletExit
 
     def _have_no_run(self, error: Exception) -> None:
         logger.error("No run: %s", error)  # one line for a person
@@ -230,6 +242,16 @@ class Bench:
             gevent.sleep(options.autoquit)
             runner.quit()
             web_ui.stop()
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether a run is waiting for its workers: Locust does not know yet that it has a run that it can stop."""
+        return self._conductor is not None and self._conductor.is_beginning
+
+    def stop_beginning(self) -> None:
+        """End the run that is beginning, if one is: Locust gives it no users, and its load is over when this returns."""
+        if self._conductor is not None and self._conductor.is_beginning:
+            self._conductor.stop_load("interrupted")
 
     def stopping(self) -> None:
         """End the run's load (Locust's test_stopping): when this returns, every arrival is accounted for."""

@@ -83,10 +83,27 @@ class Conductor:
 
     # the beginning
 
+    @property
+    def is_beginning(self) -> bool:
+        """Whether `begin` has not returned: it waits for those who generate the load."""
+        return not self._opened.is_set()
+
+    @property
+    def is_ending(self) -> bool:
+        """Whether somebody has ended the run."""
+        return self._ending is not None
+
     def begin(self) -> None:
-        """Begin the run: when this returns, users may be spawned. Raise UserError if there is nobody to generate load."""
+        """Begin the run: when this returns, users may be spawned. Raise UserError if there is nobody to generate load.
+
+        A run that did not begin, because of that or because Locust killed this greenlet, has ended.
+        """
         try:
             self._open()
+        except BaseException:
+            self.drained.set()
+            self.ended.set()
+            raise
         finally:
             self._opened.set()
 
@@ -192,6 +209,8 @@ class Conductor:
     def _end(self, status: ExitStatus, drain_seconds: float) -> None:
         self._load.hurry()
         self._opened.wait()  # a run that is ended while it begins has begun first: what it leaves is complete
+        if self.ended.is_set():
+            return
         self._asked_until = time.monotonic() - self._begun
         try:
             self._drain(drain_seconds)

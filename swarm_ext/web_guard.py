@@ -58,7 +58,18 @@ class _Guard:
         stop: Callable[[], Any] = views["locust.stop"]
         views["locust.swarm"] = self._web_ui.auth_required_if_enabled(lambda: self._swarm(start))
         views["locust.stop"] = self._web_ui.auth_required_if_enabled(lambda: self._stop(stop))
+        self._end_a_beginning_by_run_time()
         self._show_values_in_force()
+
+    def _end_a_beginning_by_run_time(self) -> None:
+        """Let the form's run time end a run that still waits for its workers: Locust's own timer would pass unheard."""
+        plain_stop: Callable[[], None] = self._web_ui._stop_runners  # noqa: SLF001 - the timer knows no other way
+
+        def stop() -> None:
+            self._gate.end_beginning()
+            plain_stop()
+
+        self._web_ui._stop_runners = stop  # type: ignore[method-assign]  # noqa: SLF001
 
     def _show_values_in_force(self) -> None:
         """Fill the form with our options' present values, as Locust does for its own: a reload shows a run as it is."""

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from swarm_ext.settings import Settings
 
 BEGIN_SECONDS = 15.0
-"""How long a start that Locust has accepted may take until its run has begun; it is mostly the workers' hellos."""
+"""How long a start that Locust has accepted may take until its run has begun, not counting the wait for workers."""
 
 STOP_SECONDS = 5.0
 """How long beyond --stop-timeout a start waits for the stop of the run before."""
@@ -60,7 +60,7 @@ class StartGate:
     @contextmanager
     def one_at_a_time(self) -> Iterator[None]:
         """Hold the gate; raise UserError if another start does, or has not led to its run yet."""
-        if self._checking or (not self._begun.is_set() and time.monotonic() < self._begin_by):
+        if self._checking or self._is_beginning:
             raise UserError("a run is being started: wait until it runs, or stop it")
         self._checking = True
         self._stop_asked.clear()
@@ -68,6 +68,12 @@ class StartGate:
             yield
         finally:
             self._checking = False
+
+    @property
+    def _is_beginning(self) -> bool:
+        """Whether a start, from the page or by --autostart, has not led to its run yet."""
+        accepted = not self._begun.is_set() and time.monotonic() < self._begin_by
+        return accepted or self._bench.is_beginning
 
     def make_ready(self, chosen: Settings) -> None:
         """Wait for the run before to stop, for its workers, and for the initial replicas; raise UserError or SwarmError.
@@ -130,6 +136,15 @@ class StartGate:
         return reply
 
     def stop(self) -> None:
-        """End a start that waits; if Locust is beginning its run, wait until it has, lest it be left half begun."""
+        """End a start that waits, for the run before or, when Locust has it, for workers."""
         self._stop_asked.set()
-        self._begun.wait(max(0.0, self._begin_by - time.monotonic()))
+        self.end_beginning()
+
+    def end_beginning(self) -> None:
+        """End a run that waits for its workers; if it is otherwise beginning, wait until it has, lest it be left half begun."""
+        deadline = time.monotonic() + BEGIN_SECONDS
+        while self._is_beginning and time.monotonic() < deadline:
+            if self._bench.is_beginning:
+                self._bench.stop_beginning()
+                self._begun.set()  # Locust's start of it is over
+            self._begun.wait(POLL_SECONDS)

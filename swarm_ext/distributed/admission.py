@@ -38,7 +38,7 @@ LOOK_SECONDS = 0.5
 
 STRANGER = (
     f"it sent {SILENT_HEARTBEATS} heartbeats and no word of swarm_ext, which its locustfile does not import: "
-    "give it its master's locustfile, or start it with `-f -`"
+    "give it its master's locustfile, start it with `-f -`, or stop it"
 )
 
 

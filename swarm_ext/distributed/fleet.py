@@ -128,8 +128,9 @@ class Fleet:
         self._told_exhausted = False
         self._merger, self._ledger, self._replay = merger, None, None
         if not gathered:
-            waited = ", ".join(self._admission.unknown()) or "there was none"
-            self._trouble(f"the run was ended while it waited for workers to say who they are: {waited}")
+            silent = ", ".join(self._admission.unknown())
+            remedy = f"{silent}; stop those without swarm_ext" if silent else "there was none; start one"
+            self._trouble(f"the run was ended while it waited for workers to say who they are: {remedy}")
             return self._begun
         limit = asked.chosen.iter if asked.trace is None else None  # of a trace there are only so many anyway
         self._ledger = None if limit is None else Ledger(limit)
