@@ -55,11 +55,15 @@ def service(bed: Bed, name: str, *options: str, command: tuple[str, ...] = SLEEP
         remove(bed, name)
 
 
+WITHOUT_CADVISOR = "without-cadvisor"
+"""A node's label: unlike an update of the service it takes one node's cAdvisor away and lets the others be."""
+
+
 @contextmanager
 def cadvisors(
     bed: Bed, name: str = "cadvisor", *, port: int = 70, flags: Sequence[str] = CADVISOR_FLAGS
 ) -> Iterator[str]:
-    """cAdvisor on every node, on one port of each, as stack.yml has it."""
+    """cAdvisor on every node that has not the label of WITHOUT_CADVISOR, on one port of each, as stack.yml has it."""
     mounts = [f"type=bind,src={src},dst={dst},ro=true" for src, dst in (("/", "/rootfs"), ("/sys", "/sys"))]
     mounts += [f"type=bind,src={path},dst={path},ro=true" for path in ("/var/run", "/var/lib/docker")]
     words = [
@@ -73,6 +77,7 @@ def cadvisors(
         "--name",
         name,
     ]
+    words += ["--constraint", f"node.labels.{WITHOUT_CADVISOR}!=yes"]
     words += [word for mount in mounts for word in ("--mount", mount)]
     bed.manager.docker(*words, "--publish", f"mode=host,published={port},target=8080", CADVISOR, *flags)
     try:

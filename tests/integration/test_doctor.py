@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.integration.bed.swarm import until
-from tests.integration.docker_services import CADVISOR_FLAGS, cadvisors, service, wait_for_points
+from tests.integration.docker_services import (
+    CADVISOR_FLAGS,
+    WITHOUT_CADVISOR,
+    cadvisors,
+    service,
+    wait_for_points,
+)
 from tests.integration.ports import free_port
 from tests.integration.swarm_ext_process import EndedCommand, run_command
 
@@ -92,8 +98,7 @@ def test_a_worker_is_no_manager_and_what_needs_none_is_examined_all_the_same(
 
 
 def test_a_node_whose_cadvisor_has_ended_is_named(doctor: Doctor, swarm: Bed) -> None:
-    update = ("service", "update", "--detach")
-    swarm.manager.docker(*update, "--constraint-add", "node.hostname!=node3", "cadvisor")
+    swarm.manager.docker("node", "update", "--label-add", f"{WITHOUT_CADVISOR}=yes", "node3")
     try:
         here = ("ps", "-q", "-f", "label=com.docker.swarm.service.name=cadvisor")
         until(lambda: not swarm.engines[2].docker(*here).strip(), "node3 has no cAdvisor")
@@ -102,7 +107,7 @@ def test_a_node_whose_cadvisor_has_ended_is_named(doctor: Doctor, swarm: Bed) ->
         says(examined, "wrong", "cAdvisor of node3", "connection refused", "docker service ps")
         says(examined, "ok", "cAdvisor of node1", "measured")
     finally:
-        swarm.manager.docker(*update, "--constraint-rm", "node.hostname!=node3", "cadvisor")
+        swarm.manager.docker("node", "update", "--label-rm", WITHOUT_CADVISOR, "node3")
     until(lambda: len(swarm.running("cadvisor")) == 3, "every node has a cAdvisor again")
     wait_for_points(swarm, "cadvisor")
 

@@ -175,6 +175,7 @@ def test_the_health_check_passes_a_replica_that_is_overloaded_and_fails_one_that
 ) -> None:
     health = deployed.service("web")["Spec"]["TaskTemplate"]["ContainerSpec"]["Healthcheck"]["Test"]
     assert health[0] == "CMD"
+    until(lambda: len(deployed.containers("web")) == 2, "a replica that was scaled in has gone")
     container = min(deployed.containers("web"))
     engine = next(engine for engine in deployed.bed.engines if container in _running(engine))
 
