@@ -64,7 +64,7 @@ def test_a_run_is_stored_sampled_and_reported_from_the_database(tmp_path: Path, 
         "--store", mongo.uri(), "--report", "report.html",
     )  # fmt: skip
     assert ended.code == 0, ended.output
-    assert "WARNING" not in ended.output
+    assert "/WARNING/swarm_ext.store" not in ended.output
     check_load_is_whole(mongo, 100)
     run = the_run(mongo)
     assert run.troubles == ()

@@ -7,9 +7,9 @@ import logging
 import subprocess
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from tests.cadvisor_server import MACHINE, Answer, CAdvisorServer, FakeContainer, FakeNode
+from tests.cadvisor_server import DOCKER, MACHINE, Answer, CAdvisorServer, FakeContainer, FakeNode
 from tests.integration.ports import free_port
 from tests.sampler.cluster import A, B, Cluster, assert_without_gaps, node, troubles, until
 
@@ -26,7 +26,13 @@ def test_an_outage_is_made_up_for_and_told_once_each_way(
     sampler = cluster.sampler()
     sampler.start()
     until(lambda: len(cluster.of(A)) >= 3)
-    server.respond = lambda method, path, body: Answer(b"busy", status=500)
+    asked: list[str] = []
+
+    def busy_from_the_next_poll_on(method: str, path: str, body: Any) -> Answer:
+        asked.append(path)
+        return Answer(b"busy", status=500) if DOCKER in asked else fake.respond(method, path, body)
+
+    server.respond = busy_from_the_next_poll_on
     until(lambda: troubles(sampler).get("cAdvisor of node1", 0) >= 5)
     server.respond = fake.respond
     until(lambda: "works again" in caplog.text)
