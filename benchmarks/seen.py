@@ -1,7 +1,7 @@
 """How late requests come to the server, by the kernel's time stamps: one measure for all that promise constant gaps.
 
 With a new connection each it is when they ask for the connection, with kept ones when they send the request. The first
-second is left out: k6 makes its clients ready then, and is 10 ms late in slices of three seconds at whatever rate.
+second is left out: generators make their clients ready then.
 """
 
 from __future__ import annotations
