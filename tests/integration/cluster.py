@@ -15,6 +15,18 @@ if TYPE_CHECKING:
 
 POISSON = LOCUSTFILES / "poisson.py"
 
+STRANGER = """
+from locust import FastHttpUser, constant, task
+
+class PoissonVisitor(FastHttpUser):
+    wait_time = constant(0.1)
+
+    @task
+    def visit(self):
+        self.client.get("/stranger")
+"""
+"""A worker's, without the plugin. Its user is called as that of POISSON, so that Locust would take it for that."""
+
 
 class Cluster:
     """Processes of one test; `end` ends those that are left."""

@@ -1,4 +1,4 @@
-"""The test bed, brought up when the first test asks for it and taken down after the last."""
+"""The test bed, brought up when the first test asks for it and taken down after the last; and what a cluster is made of."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ import pytest
 
 from tests.integration.bed.prerequisites import missing, skip_or_fail
 from tests.integration.bed.swarm import Bed
+from tests.integration.cluster import STRANGER, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from pathlib import Path
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +23,19 @@ def bed() -> Iterator[Bed]:
         skip_or_fail(lacking)
     with Bed() as swarm:
         yield swarm
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    """A master and workers, whose processes end with the test."""
+    made = Cluster(tmp_path)
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Path:
+    """The locustfile of a worker that never says who it is."""
+    file = tmp_path / "stranger.py"
+    file.write_text(STRANGER)
+    return file

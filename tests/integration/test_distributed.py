@@ -12,26 +12,20 @@ import pytest
 from swarm_ext.model import ContainerSample, ScalingDecision, ServiceSample
 from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bench import LocustProcess, run_locust, slow_server
-from tests.integration.cluster import POISSON, Cluster, wait_for_arrivals
+from tests.integration.cluster import POISSON, wait_for_arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.bench import Ended, SlowServer
+    from tests.integration.cluster import Cluster
 
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[SlowServer]:
     with slow_server(tmp_path, 0.05) as running:
         yield running
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path)
-    yield made
-    made.end()
 
 
 def test_sampler_and_autoscaler_run_once_on_the_master(tmp_path: Path) -> None:

@@ -18,18 +18,6 @@ if TYPE_CHECKING:
 
 ARRIVALS_A_SECOND = ("-u", "4", "-r", "50", "--lamb", "10", "-s", "5")
 
-STRANGER = """
-from locust import FastHttpUser, constant, task
-
-class PoissonVisitor(FastHttpUser):
-    wait_time = constant(0.1)
-
-    @task
-    def visit(self):
-        self.client.get("/stranger")
-"""
-"""Its user is called as the one of locustfiles/poisson.py, so that Locust's own workers would take it for that."""
-
 WAITS_BEFORE_IT_SAYS_WHO_IT_IS = """
 import gevent
 from locust import events
@@ -62,20 +50,6 @@ wire.hello = lambda environment: Hello(version="0.0.1", machine=7, users=["Poiss
 def server(tmp_path: Path) -> Iterator[SlowServer]:
     with slow_server(tmp_path, 0.05) as running:
         yield running
-
-
-@pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
-def stranger(tmp_path: Path) -> Path:
-    file = tmp_path / "stranger.py"
-    file.write_text(STRANGER)
-    return file
 
 
 def told(ended: Ended) -> str:

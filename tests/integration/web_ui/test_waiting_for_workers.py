@@ -6,26 +6,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.integration.cluster import POISSON, Cluster
+from tests.integration.cluster import POISSON
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.integration.bench import LocustProcess, SlowServer
+    from tests.integration.cluster import Cluster
     from tests.integration.web_ui.page import Page, StartPage
-
-STRANGER = """
-from locust import FastHttpUser, constant, task
-
-class PoissonVisitor(FastHttpUser):
-    wait_time = constant(1)
-
-    @task
-    def visit(self):
-        self.client.get("/stranger")
-"""
-"""It does not import the plugin: for its first ten heartbeats nobody knows whether it will say who it is."""
 
 SHAPE = """
 
@@ -38,19 +27,10 @@ WAITED = "ended while it waited for workers to say who they are"
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path)
-    yield made
-    made.end()
-
-
-@pytest.fixture
 def start_master(
-    start_page: StartPage, cluster: Cluster, server: SlowServer, tmp_path: Path
+    start_page: StartPage, cluster: Cluster, server: SlowServer, stranger: Path
 ) -> Callable[..., tuple[LocustProcess, Page]]:
     """Start a master with a page, and a stranger for its only worker, which it knows to be connected."""
-    stranger = tmp_path / "stranger.py"
-    stranger.write_text(STRANGER)
 
     def start(*options: str, file: Path = POISSON) -> tuple[LocustProcess, Page]:
         bind = ("--master", "--master-bind-host", "127.0.0.1", "--master-bind-port", cluster.port)
