@@ -17,15 +17,13 @@ from typing import TYPE_CHECKING
 import brotli
 
 from swarm_ext.client.failures import BadResponseError
+from swarm_ext.client.size import MAX_BODY_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 ACCEPT_ENCODING = "gzip, deflate, br"
 """What a request asks for unless it says something else."""
-
-MAX_DECODED_BYTES = 256 * 1024 * 1024
-"""How large a body may get: a few kilobytes can stand for gigabytes. To decode it takes up to three times the memory."""
 
 MAX_CODINGS = 5
 """How many codings one upon the other are undone, each at the cost of a whole body."""
@@ -41,7 +39,7 @@ class _TooLarge(Exception):  # noqa: N818 - it becomes a BadResponseError where 
     """There is more content than there is room for."""
 
 
-def decoded(body: bytes, coding: bytes, at_most: int = MAX_DECODED_BYTES) -> bytes:
+def decoded(body: bytes, coding: bytes, at_most: int = MAX_BODY_BYTES) -> bytes:
     """Return a body without its Content-Encoding, or as it came if that is not known.
 
     Raise BadResponseError if it is not what the coding says, or gets larger than `at_most` bytes on the way.

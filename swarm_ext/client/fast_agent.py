@@ -17,12 +17,15 @@ from swarm_ext.client import fast_failures, redirects
 from swarm_ext.client.decoding import decoded
 from swarm_ext.client.failures import NotConnectedError, TimedOutError, TooManyRedirectsError
 from swarm_ext.client.request import ascii_host
+from swarm_ext.client.size import MAX_BODY_BYTES, too_large
 
 if TYPE_CHECKING:
     from geventhttpclient.client import HTTPClient
     from geventhttpclient.connectionpool import ConnectionPool
 
     from swarm_ext.client.resolver import Resolver
+
+_PIECE_BYTES = 64 * 1024
 
 
 class NotInTimeError(TimedOutError):
@@ -122,15 +125,19 @@ class _FastResponse(FastResponse):
 
     def _content(self) -> bytes:
         headers = self.headers
+        body = bytearray()
         try:
-            body = self.read()
+            while len(body) <= MAX_BODY_BYTES and (piece := self.read(_PIECE_BYTES)):
+                body += piece
         except (OSError, HTTPParseError) as error:
-            received = len(self.read())  # what there was of it
+            received = len(body) + len(self.read())  # what there was of it
             announced = headers.get("content-length") if headers else None
             raise fast_failures.of_the_body(error, received, announced, self.network_timeout) from None
         self.release()
+        if len(body) > MAX_BODY_BYTES:
+            raise too_large(MAX_BODY_BYTES)
         codings = headers.getlist("content-encoding") if headers else []
-        return decoded(body, ",".join(codings).encode("latin-1")) if codings and body else body
+        return decoded(bytes(body), ",".join(codings).encode("latin-1")) if codings and body else bytes(body)
 
 
 class FastAgent(LocustUserAgent):

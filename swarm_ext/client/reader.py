@@ -5,12 +5,18 @@ llhttp refuses what is ambiguous: two Content-Lengths, one beside Transfer-Encod
 
 from __future__ import annotations
 
+from typing import Any
+
 from httptools import HttpParserError, HttpParserUpgrade, HttpResponseParser
 
 from swarm_ext.client.failures import BadResponseError
+from swarm_ext.client.size import MAX_BODY_BYTES, too_large
 
 MAX_OVERHEAD_BYTES = 256 * 1024
 """How many bytes in a row may come without any of the body among them: headers, interim responses, trailers."""
+
+MAX_PIECES = 4096
+"""How many pieces of a body are kept apart: a server that sends two bytes at a time would have each take thirty times that."""
 
 
 class _Surplus(Exception):  # noqa: N818 - it ends the parsing, and is no error of anybody's
@@ -54,7 +60,7 @@ class ResponseReader:
         self.received = 0
         self.headers_complete = self.complete = self.reusable = False
         self.raw_headers: list[tuple[bytes, bytes]] = []
-        self._chunks: list[bytes] = []
+        self._chunks: list[Any] = []  # of bytes, the first of many perhaps a bytearray
 
     def forget(self) -> None:
         """Let go of the body, which may be large: whoever has it keeps it."""
@@ -75,12 +81,26 @@ class ResponseReader:
             self.reusable = False
             if not self.complete:
                 raise BadResponseError(f"the response is not valid HTTP: {error}") from None
+        if self.complete and not before:
+            return  # it came in one go, as most do: there is nothing to bound
         if self.received != before:
             self._overhead = 0
+            self._bound_body()
         else:
             self._overhead += size
             if self._overhead > MAX_OVERHEAD_BYTES and not self.complete:
                 raise BadResponseError(f"more than {MAX_OVERHEAD_BYTES} bytes of headers")
+
+    def _bound_body(self) -> None:
+        """Keep what has come of the body in not much more memory than its bytes; raise BadResponseError if those are too many."""
+        if self.received > MAX_BODY_BYTES:
+            self.reusable = False
+            raise too_large(MAX_BODY_BYTES)
+        if len(self._chunks) > MAX_PIECES:
+            first, *pieces, last = self._chunks
+            whole = first if isinstance(first, bytearray) else bytearray(first)
+            whole += b"".join(pieces)  # it grows in place: all of them are copied once, however many come
+            self._chunks = [whole, last]
 
     def end_of_stream(self) -> bool:
         """Take note that the server closed; return whether that completes the response, as a body without length has it."""
