@@ -16,9 +16,10 @@ from swarm_ext.arrivals.check import merge
 from swarm_ext.distributed import wire
 from swarm_ext.distributed.admission import Admission
 from swarm_ext.distributed.clock_desk import ClockDesk
+from swarm_ext.distributed.lease_desk import LeaseDesk
 from swarm_ext.distributed.replay_desk import UNREPORTED_SECONDS, ReplayDesk
+from swarm_ext.distributed.roll import Roll
 from swarm_ext.model import ArrivalCheck
-from swarm_ext.quota import Ledger
 from swarm_ext.settings import options_of
 
 if TYPE_CHECKING:
@@ -48,18 +49,15 @@ class Fleet:
         self._runner = runner
         self._assignment: wire.Assignment | None = None
         self._merger: LoadMerger | None = None
-        self._ledger: Ledger | None = None
-        self._told_exhausted = False
         self._finals: dict[str, ArrivalCheck] = {}
-        self._members: set[str] = set()
-        self._lost_at: dict[str, float] = {}
-        self._uncertain: dict[str, str] = {}
         self._unbalanced = False
         self._rates: dict[str, float] = {}
+        self._leases: LeaseDesk | None = None
         self._replay: ReplayDesk | None = None
         self._desk = ClockDesk(self._send)
         self._begun = time.monotonic()
         self._epoch = time.time() - self._begun
+        self._roll = Roll(self._begun)
         self._troubles: list[str] = []
         self._heard = Event()
         self.on_stop_test: Callable[[str], None] = lambda _reason: None
@@ -113,27 +111,25 @@ class Fleet:
 
         A run that is ended during that has no streams.
         """
-        self._troubles = []
-        self._lost_at, self._uncertain, self._rates = {}, {}, {}
+        self._troubles, self._rates, self._roll = [], {}, Roll(time.monotonic())
         gathered = self._admission.gather()
         self._unbalanced = False
         workers = sorted(self.names())
-        self._members = set(workers)
         self._begun = time.monotonic()
         self._epoch = time.time() - self._begun
+        self._roll = Roll(self._begun, workers)
         self._desk.begin(self._epoch)
         for worker in workers:
             self._desk.ask(worker)
         self._finals = {}
-        self._told_exhausted = False
-        self._merger, self._ledger, self._replay = merger, None, None
+        self._merger, self._leases, self._replay = merger, None, None
         if not gathered:
             silent = ", ".join(self._admission.unknown())
             remedy = f"{silent}; stop those without swarm_ext" if silent else "there was none; start one"
             self._trouble(f"the run was ended while it waited for workers to say who they are: {remedy}")
             return self._begun
         limit = asked.chosen.iter if asked.trace is None else None  # of a trace there are only so many anyway
-        self._ledger = None if limit is None else Ledger(limit)
+        self._leases = None if limit is None else LeaseDesk(limit, run_id, merger, self.names, self._send)
         self._replay = (
             None if asked.trace is None else ReplayDesk(asked.trace, run_id, self._begun, self._send)
         )
@@ -156,62 +152,44 @@ class Fleet:
         if self._assignment is None:
             return
         alive = set(self.names())
-        self._members |= alive
-        for worker in alive & set(self._lost_at):
+        self._roll.enter(alive)
+        for worker in alive & self._roll.lost:
             self._find(worker)
             self._unbalanced = True
         if self._unbalanced and self._runner.state == STATE_RUNNING and self._runner.spawning_completed:
             self._unbalanced = False
             gevent.spawn(self._rebalance)
-        for worker in self._members - alive - set(self._finals):
+        for worker in self._roll.missing(alive) - set(self._finals):
             self._lose(worker)
-        if self._ledger is not None and self._ledger.left < 0:
-            for worker in alive:
-                self._recall(worker)
+        if self._leases is not None:
+            self._leases.recall_excess(alive)
         self._desk.ask_again(alive)
         if self._replay is not None:
-            self._replay.deal(alive - set(self._lost_at))
-
-    def _recall(self, worker: str) -> None:
-        if self._assignment is not None:
-            self._send(wire.RECALL, wire.Recall(run_id=self._assignment.id), worker)
+            self._replay.deal(alive - self._roll.lost)
 
     def _lose(self, worker: str) -> None:
-        if worker not in self._lost_at:
-            self._lost_at[worker] = time.monotonic()
-            self._uncertain[worker] = self._untold(worker)
-            logger.warning("%s", self._loss(worker))
-        if self._ledger is not None and self._merger is not None:
-            self._ledger.lose(worker, self._merger.offered(worker))
-            self._wake()
+        if worker not in self._roll.lost:
+            logger.warning("%s", self._roll.lose(worker, time.monotonic(), self._give_up(worker)))
+        if self._leases is not None:
+            self._leases.lose(worker)
 
-    def _untold(self, worker: str) -> str:
-        """Return how many arrivals a worker that is being lost may have made without telling, in words."""
+    def _give_up(self, worker: str) -> str:
+        """Let others have what a replay dealt to a worker; return what is not known of its arrivals, in words."""
+        again = ", and made again"
         if self._replay is not None:
-            return f"about {self._replay.lose(worker)}"
-        if self._ledger is not None and self._merger is not None:
-            return f"at most {self._ledger.held(worker, self._merger.offered(worker))}"
-        return f"about {math.ceil(self._rates.get(worker, 0.0) * UNREPORTED_SECONDS)}"
-
-    def _loss(self, worker: str) -> str:
-        seconds = self._lost_at[worker] - self._begun
-        again = "" if self._ledger is None and self._replay is None else ", and made again"
-        return (
-            f"worker {worker} was lost {seconds:.0f} s into the run: its arrivals of the last second before that are"
-            f" uncertain ({self._uncertain[worker]}): not counted{again}"
-        )
+            untold = f"about {self._replay.lose(worker)}"
+        elif self._leases is not None:
+            untold = f"at most {self._leases.untold(worker)}"
+        else:
+            untold, again = f"about {math.ceil(self._rates.get(worker, 0.0) * UNREPORTED_SECONDS)}", ""
+        return f"its arrivals of the last second before that are uncertain ({untold}): not counted{again}"
 
     def _find(self, worker: str) -> None:
-        lost = self._lost_at.pop(worker)
-        self._trouble(
-            f"worker {worker} was lost {lost - self._begun:.0f} s into the run and came back"
-            f" {time.monotonic() - lost:.0f} s later: what it had done was counted then"
-        )
-        if self._ledger is not None:
-            self._ledger.find(worker)
-            self._grant(worker, 0)
+        self._trouble(self._roll.find(worker, time.monotonic()))
+        if self._leases is not None:
+            self._leases.find(worker)
         if self._replay is not None:
-            self._recall(worker)  # what it has still was dealt to others
+            self._replay.find(worker)
 
     def _rebalance(self) -> None:
         """Let Locust spread its users anew after a worker came back with those that others were given meanwhile.
@@ -226,9 +204,7 @@ class Fleet:
         """Whether all arrivals that the run may make were offered."""
         if self._replay is not None:
             return self._replay.done
-        if self._ledger is None or self._merger is None:
-            return False
-        return self._merger.offered() >= self._ledger.limit
+        return self._leases is not None and self._leases.done
 
     def clock_offsets(self) -> dict[str, float]:
         """Return by how many seconds each worker's clock is ahead of ours, in this run or the last."""
@@ -251,27 +227,12 @@ class Fleet:
 
     def _on_lease(self, msg: Message, **_: Any) -> None:
         request = wire.decode(msg.data, wire.LeaseRequest)
-        if self._ledger is None or not self._is_current(msg, request.run_id):
+        if self._leases is None or not self._is_current(msg, request.run_id):
             return
-        self._ledger.give_back(msg.node_id, request.returned)
-        self._wake()
-        if request.wanted and msg.node_id not in self._lost_at:  # a lost worker is answered when it is found
-            dealt = self._ledger.deal(msg.node_id, request.wanted)
-            self._grant(msg.node_id, dealt)
-
-    def _wake(self) -> None:
-        """Tell every worker that there is something left to deal, if one was told that there is not."""
-        if self._ledger is not None and self._ledger.left > 0 and self._told_exhausted:
-            self._told_exhausted = False
-            for worker in self.names():
-                self._grant(worker, 0)
-
-    def _grant(self, worker: str, arrivals: int) -> None:
-        if self._assignment is not None and self._ledger is not None:
-            exhausted = self._ledger.left <= 0
-            self._told_exhausted |= exhausted
-            grant = wire.Grant(run_id=self._assignment.id, arrivals=arrivals, exhausted=exhausted)
-            self._send(wire.GRANT, grant, worker)
+        self._leases.give_back(msg.node_id, request.returned)
+        is_lost = msg.node_id in self._roll.lost
+        if request.wanted and not is_lost:  # a lost one is answered when it is found
+            self._leases.deal(msg.node_id, request.wanted)
 
     def _on_stop_test(self, msg: Message, **_: Any) -> None:
         request = wire.decode(msg.data, wire.StopRequest)
@@ -301,19 +262,12 @@ class Fleet:
             self._heard.wait(0.1)
         for worker in sorted(waiting - set(self._finals)):
             self._trouble(f"worker {worker} did not send its last figures in time")
-        self._check_limit()
+        excess = None if self._leases is None else self._leases.excess()
+        if excess is not None:
+            self._trouble(excess)
         self._assignment = None
         if hasattr(options_of(self._environment), wire.RUN_KEY):
             delattr(options_of(self._environment), wire.RUN_KEY)
-
-    def _check_limit(self) -> None:
-        if self._ledger is not None and self._merger is not None:
-            offered = self._merger.offered()
-            if offered > self._ledger.limit:
-                self._trouble(
-                    f"{offered} arrivals were offered, not {self._ledger.limit}: a worker came back when what it had"
-                    " made was dealt to others and nothing was left to deal"
-                )
 
     def _on_final(self, msg: Message, **_: Any) -> None:
         final = wire.decode(msg.data, wire.Final)
@@ -321,7 +275,7 @@ class Fleet:
             self._count(msg.node_id, final.now, final.counts)
             if self._replay is not None:
                 self._replay.final(msg.node_id, final)
-            if msg.node_id in self._lost_at:
+            if msg.node_id in self._roll.lost:
                 self._find(msg.node_id)
             self._finals[msg.node_id] = final.arrival_check
             self._heard.set()
@@ -337,7 +291,7 @@ class Fleet:
     def troubles(self) -> list[str]:
         """Return what went wrong among the workers."""
         replay = [] if self._replay is None else self._replay.troubles()
-        return [*self._troubles, *(self._loss(worker) for worker in sorted(self._lost_at)), *replay]
+        return [*self._troubles, *self._roll.losses(), *replay]
 
     def _trouble(self, line: str) -> None:
         logger.warning("%s", line)

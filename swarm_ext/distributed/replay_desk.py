@@ -25,7 +25,11 @@ class ReplayDesk:
     """One run's replay. `begun` is when the run began, monotonic; `send(kind, message, worker)` must not wait."""
 
     def __init__(
-        self, trace: Trace, run_id: str, begun: float, send: Callable[[str, wire.Portion, str], None]
+        self,
+        trace: Trace,
+        run_id: str,
+        begun: float,
+        send: Callable[[str, wire.Portion | wire.Recall, str], None],
     ) -> None:
         self._dealer = Dealer(trace)
         self._run_id = run_id
@@ -70,6 +74,10 @@ class ReplayDesk:
         heard = self._heard.get(worker, self._begun) - self._begun
         lost = recorded(self._dealer, self._dealer.lose(worker))
         return sum(arrival.instant <= heard + UNREPORTED_SECONDS for arrival in lost)
+
+    def find(self, worker: str) -> None:
+        """Ask a lost worker that came back for what it has still: that was dealt to others."""
+        self._send(wire.RECALL, wire.Recall(run_id=self._run_id), worker)
 
     def troubles(self) -> list[str]:
         """Return what went wrong, a line each."""

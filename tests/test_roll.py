@@ -1,0 +1,46 @@
+"""A run's roll: who takes part, who is lost, who came back, and what is said of that."""
+
+from __future__ import annotations
+
+from swarm_ext.distributed.roll import Roll
+
+
+def test_who_takes_part_and_is_not_present_is_missing() -> None:
+    roll = Roll(100.0, ["a", "b"])
+    roll.enter(["c"])
+    assert roll.missing({"a"}) == {"b", "c"}
+    assert roll.missing({"a", "b", "c", "stranger"}) == set()
+
+
+def test_a_lost_worker_is_missing_still_until_it_is_present() -> None:
+    roll = Roll(100.0, ["a"])
+    roll.lose("a", 103.0, "")
+    assert (roll.missing([]), roll.missing(["a"])) == ({"a"}, set())
+
+
+def test_a_worker_is_lost_until_it_is_found() -> None:
+    roll = Roll(100.0, ["a", "b"])
+    roll.lose("a", 103.0, "")
+    assert roll.lost == {"a"}
+    roll.find("a", 110.0)
+    assert roll.lost == set()
+    assert roll.losses() == []
+
+
+def test_a_loss_is_told_in_seconds_of_the_run_with_what_comes_of_it() -> None:
+    roll = Roll(100.0, ["a"])
+    line = "worker a was lost 7 s into the run: its arrivals are uncertain"
+    assert roll.lose("a", 107.2, "its arrivals are uncertain") == line
+    assert roll.losses() == [line]
+
+
+def test_a_return_is_told_in_seconds_since_the_loss() -> None:
+    roll = Roll(100.0, ["a"])
+    roll.lose("a", 107.0, "")
+    assert roll.find("a", 119.0).startswith("worker a was lost 7 s into the run and came back 12 s later:")
+
+
+def test_losses_are_told_by_the_workers_names() -> None:
+    roll = Roll(100.0, ["a", "b"])
+    lines = [roll.lose(worker, now, "") for worker, now in (("b", 101.0), ("a", 102.0))]
+    assert roll.losses() == lines[::-1]
