@@ -155,11 +155,6 @@ class Ledger:
         self._written_off.pop(worker, None)
 
     @property
-    def lost(self) -> list[str]:
-        """Return the workers that are lost."""
-        return list(self._written_off)
-
-    @property
     def dealt(self) -> int:
         """Return how many arrivals the workers may make or have made; more than the limit if a lost one made too many."""
         return sum(
