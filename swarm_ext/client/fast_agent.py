@@ -110,7 +110,7 @@ class _FastRequest(FastRequest):
 
     def redirect(self, code: int, location: str) -> None:
         try:
-            super().redirect(code, location)
+            super().redirect(code, redirects.ascii_location(location.encode("latin-1")))
         except ValueError as error:
             raise redirects.to_nowhere(str(error)) from None
         if self.url_split.path.startswith("//"):
