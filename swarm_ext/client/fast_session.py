@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, ErrorResponse, FastHttpSession
 
+from swarm_ext.client.body import encoded_body, is_whole
 from swarm_ext.client.failures import RequestError
 from swarm_ext.client.fast_agent import FastAgent, NotInTimeError
 from swarm_ext.client.fast_failures import of_the_exchange
-from swarm_ext.client.request_options import checked_timeout, unknown_option
+from swarm_ext.client.request import authorization, full_url, merged, query_of
+from swarm_ext.client.request_options import checked_timeout, unknown_option, with_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -78,19 +80,30 @@ class BoundedFastSession(FastHttpSession):
         """
         if unknown:
             raise unknown_option(unknown)
-        options: dict[str, Any] = {"params": params, "files": files, "whole": not stream}
+        if auth:
+            authorization(auth)  # a mistake is told here
+        all_headers = merged({}, headers or {})
+        if files:
+            with_files(data, json)
+        elif is_whole(data):
+            data, json = encoded_body(data, json, all_headers), None
+        more = query_of(params) if params else None
+        options: dict[str, Any] = {"params": more, "files": files, "whole": not stream}
         if not allow_redirects:
             options["max_redirects"] = 0  # theirs is a setting of the session, which its other requests share
         if timeout is not None:
             options["timeout"] = checked_timeout(timeout)
         response: Any = super().request(
             method, url, name, data, catch_response, stream,
-            dict(headers or {}), auth, json, context=dict(context or {}), **options,
+            all_headers, auth, json, context=dict(context or {}), **options,
         )  # fmt: skip
         if catch_response:  # it has all of the response but what this is
             caught = response.request_meta["response"]
             response._elapsed, response._history = caught._elapsed, caught._history  # noqa: SLF001
         return response
+
+    def _build_url(self, path: str) -> str:
+        return full_url(self.base_url or "", path)
 
     def _send_request_safe_mode(
         self, method: str, url: str, *, timeout: float | None = None, **options: Any

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import re
+import reprlib
 from base64 import b64encode
 from collections.abc import Mapping
 from functools import lru_cache
@@ -17,6 +17,7 @@ _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _CREDENTIALS = re.compile(r"//[^/?#]*@")
+_ABSOLUTE = re.compile("https?://", re.IGNORECASE)
 _DEFAULT_PORT = 80
 _KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a path or query that are sent as they are; everything else is percent-encoded, as UTF-8."""
@@ -52,23 +53,27 @@ def target(url: str, params: Any = None) -> Target:
         raise ValueError(
             f"the URL {shown!r} has the control character {bad.group()!r}: encode it, as %0A for one"
         )
-    parts = urlsplit(url)
-    if parts.scheme.lower() not in ("http", "https") or not parts.hostname:
+    try:
+        parts = urlsplit(url)
+        given_host, given_port = parts.hostname, parts.port
+    except ValueError as error:
+        raise ValueError(f"{error}, in the URL {shown!r}") from None
+    if parts.scheme.lower() not in ("http", "https") or not given_host:
         raise ValueError(
             f"the URL {shown!r} has no http:// or https:// and host: give the user class a host, or -H"
         )
     query = parts.query
     if params:
-        more = params if isinstance(params, str) else urlencode(params, doseq=True)
-        query = f"{query}&{more}" if query else more
+        more = query_of(params)
+        query = f"{query}&{more}" if query and more else query or more
     path = quote(parts.path or "/", safe=_KEPT_IN_PATHS)
     if query:
         path += "?" + quote(query, safe=_KEPT_IN_PATHS)
     scheme = parts.scheme.lower()
-    host = ascii_host(parts.hostname)
-    port = parts.port or (443 if scheme == "https" else _DEFAULT_PORT)
+    host = ascii_host(given_host)
+    port = given_port or (443 if scheme == "https" else _DEFAULT_PORT)
     named = f"[{host}]" if ":" in host else host
-    authority = named if parts.port is None else f"{named}:{port}"
+    authority = named if given_port is None else f"{named}:{port}"
     return Target(
         url=urlunsplit((scheme, authority, parts.path, query, "")),
         scheme=scheme,
@@ -80,6 +85,41 @@ def target(url: str, params: Any = None) -> Target:
         if parts.username
         else None,
     )
+
+
+def full_url(base_url: str, url: str) -> str:
+    """Return a URL in full: one that is not absolute is a path on the host of `base_url`.
+
+    Raise ValueError for a path that would become a part of the host's name or port.
+    """
+    if not isinstance(url, str):
+        raise TypeError(f"the URL is {reprlib.repr(url)}: give a str, as in '/basket'")
+    if _ABSOLUTE.match(url):
+        return url
+    if url and url[0] not in "/?#" and base_url.count("/") == len("//"):
+        raise ValueError(
+            f"the path {reprlib.repr(url)} does not begin with /, nor is it an http:// or https:// URL"
+        )
+    return base_url + url
+
+
+def query_of(params: Any) -> str:
+    """Return what is added to a query: of a mapping or of pairs what has a value, None being none.
+
+    Raise TypeError for what is not params.
+    """
+    if isinstance(params, str):
+        return params
+    if isinstance(params, bytes):
+        return params.decode()
+    try:
+        pairs = params.items() if isinstance(params, Mapping) else params
+        given = [(name, value) for name, value in pairs if value is not None]
+    except (TypeError, ValueError):
+        raise TypeError(
+            f"params is {reprlib.repr(params)}: give a mapping, a list of pairs, str or bytes"
+        ) from None
+    return urlencode(given, doseq=True)
 
 
 @lru_cache(maxsize=1024)
@@ -105,9 +145,30 @@ def ascii_host(host: str) -> str:
 
 
 def basic_auth(name: str | bytes, password: str | bytes) -> str:
-    """Return the value of an Authorization header (RFC 7617)."""
-    pair = b":".join(part.encode() if isinstance(part, str) else part for part in (name, password))
+    """Return the value of an Authorization header (RFC 7617): in Latin-1 as Locust's clients, else in UTF-8."""
+    pair = b":".join(_encoded(part) if isinstance(part, str) else part for part in (name, password))
     return "Basic " + b64encode(pair).decode("ascii")
+
+
+def _encoded(text: str) -> bytes:
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
+
+
+def authorization(auth: Any) -> str:
+    """Return the value of an Authorization header for a pair of name and password; raise TypeError for what is none."""
+    if (
+        isinstance(auth, list | tuple)
+        and len(auth) == 2
+        and all(isinstance(part, str | bytes) for part in auth)
+    ):
+        return basic_auth(*auth)
+    raise TypeError(
+        f"auth is a {type(auth).__name__}: give a pair of name and password, each str or bytes, "
+        "or, for what is not Basic, the header Authorization"
+    )
 
 
 class Request:
@@ -151,11 +212,30 @@ def _head(method: str, target: Target, headers: Headers, body: bytes | None) -> 
     if "host" not in given:
         lines.append(f"Host: {target.authority}")
     for name, value in headers.items():
-        lines.append(header_line(name, value))
-    if "content-length" not in given and (body is not None or method in _WITH_LENGTH):
+        if isinstance(value, list | tuple):
+            lines.extend(header_line(name, each) for each in value)
+        else:
+            lines.append(header_line(name, value))
+    if "content-length" in given or "transfer-encoding" in given:
+        _check_framing(headers, len(body or b""))
+    elif body is not None or method in _WITH_LENGTH:
         lines.append(f"Content-Length: {len(body or b'')}")
     lines.append("\r\n")
     return "\r\n".join(lines).encode("latin-1")
+
+
+def _check_framing(headers: Headers, size: int) -> None:
+    """Raise ValueError for a header after which a server takes another end of the body than it has."""
+    for name, value in headers.items():
+        if name.lower() == "transfer-encoding":
+            raise ValueError(
+                f"the header {name} cannot be given with a body that is sent as a whole: leave it out, "
+                "or give data from an iterator, which is sent in chunks"
+            )
+        if name.lower() == "content-length" and str(value).strip() != str(size):
+            raise ValueError(
+                f"the header {name} says {value!r}, and the body has {size} bytes: leave it out, as it is added"
+            )
 
 
 def header_line(name: Any, value: Any) -> str:
@@ -178,40 +258,25 @@ def header_line(name: Any, value: Any) -> str:
     return f"{name}: {text}"
 
 
-def encoded_body(data: Any, json: Any, headers: Headers) -> bytes | None:
-    """Return the body's bytes, and put into `headers` what describes them and was not given.
-
-    `data` is str, bytes, a mapping or a list of pairs (sent as a form); `json` is used if there is no data.
-    """
-    if not data and json is not None:
-        _default(headers, "Content-Type", "application/json")
-        _default(headers, "Accept", "application/json")
-        return jsonlib.dumps(json).encode()
-    if not data:
-        return None
-    if isinstance(data, Mapping | list | tuple):
-        _default(headers, "Content-Type", "application/x-www-form-urlencoded; charset=utf-8")
-        return urlencode(data, doseq=True).encode()
-    if isinstance(data, str):
-        _default(headers, "Content-Type", "text/plain; charset=utf-8")
-        return data.encode()
-    _default(headers, "Content-Type", "application/octet-stream")
-    return bytes(data)
-
-
-def is_whole(data: Any) -> bool:
-    """Return whether a body is here as a whole, as opposed to a file or an iterator that it is yet to come from."""
-    return data is None or isinstance(data, str | bytes | bytearray | memoryview | Mapping | list | tuple)
-
-
-def _default(headers: Headers, name: str, value: str) -> None:
-    if name.lower() not in {each.lower() for each in headers}:
-        headers[name] = value
-
-
 def merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Headers:
-    """Return headers with those given in place of the defaults of the same name, however it is written."""
+    """Return headers with those given in place of the defaults of the same name, however it is written.
+
+    One that is None is left out, and so is the default of that name. Raise TypeError for what are no headers.
+    """
     if not given:
         return dict(defaults)
-    names = {name.lower() for name in given}
-    return {**{name: value for name, value in defaults.items() if name.lower() not in names}, **given}
+    own = as_headers(given)
+    names = {name.lower() for name in own}
+    both = {**{name: value for name, value in defaults.items() if name.lower() not in names}, **own}
+    return {name: value for name, value in both.items() if value is not None}
+
+
+def as_headers(given: Any) -> Headers:
+    """Return a mapping or a list of pairs as headers; raise TypeError for what is neither."""
+    try:
+        headers = dict(given)
+    except (TypeError, ValueError):
+        headers = None
+    if headers is None or not all(isinstance(name, str) for name in headers):
+        raise TypeError(f"headers is {reprlib.repr(given)}: give a mapping of names, each a str, to values")
+    return headers

@@ -25,6 +25,14 @@ def checked_timeout(timeout: Any) -> float:
     return timeout
 
 
+def with_files(data: Any, json: Any) -> None:
+    """Raise TypeError for a body that files cannot go with."""
+    if json is not None or isinstance(data, str | bytes):
+        raise TypeError(
+            "files go with data as a form, which is a mapping or a list of pairs: not with json, str or bytes"
+        )
+
+
 def unknown_option(names: Iterable[str]) -> TypeError:
     """Return the mistake of a request with an option that there is not: to pass over it would be to do something else."""
     name = min(names)

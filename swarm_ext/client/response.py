@@ -86,16 +86,20 @@ class Response:
         if self.content is None:
             return None
         if self.encoding is None:
-            declared = get_encoding_from_headers(self.headers)  # type: ignore[arg-type] # it asks for one of them
+            kind = self.fields.get(b"content-type", b"").decode("latin-1")
+            declared = get_encoding_from_headers({"content-type": kind})
             self.encoding = declared or detect(self.content)["encoding"]
         try:
             return str(self.content, self.encoding or "utf-8", errors="replace")
-        except LookupError:  # an encoding that nobody knows
+        except (LookupError, UnicodeError):  # an encoding that nobody knows, or that is not for bodies
             return str(self.content, "utf-8", errors="replace")
 
     def json(self) -> Any:
-        """Return the body's JSON; raise ValueError if it is none."""
-        return json.loads(self.content or b"")
+        """Return the body's JSON; raise ValueError if it is none. It is UTF-8, 16 or 32, else as the headers say."""
+        try:
+            return json.loads(self.content or b"")
+        except UnicodeDecodeError:
+            return json.loads(self.text or "")
 
     def iter_content(self, chunk_size: int = 1024, decode_content: bool = True) -> Iterator[str | bytes]:  # noqa: FBT001, FBT002 - Locust's signature
         """Yield the body in pieces: text where it is text, if `decode_content`."""

@@ -15,11 +15,12 @@ import gevent
 from geventhttpclient.header import Headers
 
 from swarm_ext.client import notice, redirects
+from swarm_ext.client.body import encoded_body, is_whole
 from swarm_ext.client.cookies import cookies_for, keep_cookies
 from swarm_ext.client.failures import ConnectionLostError, RequestError, TimedOutError, TooManyRedirectsError
 from swarm_ext.client.fallback import fetch
 from swarm_ext.client.idle import IdleConnections
-from swarm_ext.client.request import IDEMPOTENT, Request, basic_auth, encoded_body, is_whole, target
+from swarm_ext.client.request import IDEMPOTENT, Request, as_headers, authorization, target
 from swarm_ext.client.request_options import checked_timeout, unknown_option
 from swarm_ext.client.response import CaughtResponse, Response, verify_status
 
@@ -90,7 +91,7 @@ class Session:
             if timeout is not None:
                 in_pieces["timeout"] = checked_timeout(timeout)
             return self._by_locust(notice.IN_PIECES).request(
-                method, url, name, catch_response=catch_response, headers=dict(headers or {}), auth=auth,
+                method, url, name, catch_response=catch_response, headers=as_headers(headers or {}), auth=auth,
                 allow_redirects=allow_redirects, context=dict(context or {}), **in_pieces,
             )  # fmt: skip
         request = self._request(method, url, headers, params, data, json, auth)
@@ -135,8 +136,8 @@ class Session:
             return site.plain_request(method, url)
         where = target(site.absolute(url), params)
         all_headers = site.headers_for(where, headers or {})
-        if auth is not None:
-            all_headers["Authorization"] = basic_auth(*auth)
+        if auth:
+            all_headers["Authorization"] = authorization(auth)
         body = encoded_body(data, json, all_headers)
         if self._cookies is not None and (cookies := cookies_for(self._cookies, where.url)):
             all_headers.setdefault("Cookie", cookies)
@@ -164,7 +165,7 @@ class Session:
                 response = self._exchanged(request)
                 response.history = history
                 location = response.fields.get(b"location")
-                if not allow_redirects or location is None or response.status_code not in redirects.STATUSES:
+                if not allow_redirects or not location or response.status_code not in redirects.STATUSES:
                     verify_status(response)
                     return response
                 if len(history) == self._site.max_redirects:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
 from swarm_ext.client.decoding import ACCEPT_ENCODING
 from swarm_ext.client.fallback import FastSessions
 from swarm_ext.client.idle import IdleConnections
-from swarm_ext.client.request import Headers, Request, Target, merged, target
+from swarm_ext.client.request import Headers, Request, Target, full_url, merged, target
 from swarm_ext.client.transport import Transport
 
 if TYPE_CHECKING:
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
 
 _REMEMBERED = 1000
 """How many requests with nothing but a method and a path are kept ready to be sent again."""
-_ABSOLUTE = re.compile("https?://", re.IGNORECASE)
 
 
 class Site:
@@ -51,7 +49,7 @@ class Site:
 
     def absolute(self, url: str) -> str:
         """Return a URL in full: one that is a path is the host's."""
-        return url if _ABSOLUTE.match(url) else self.base_url + url
+        return full_url(self.base_url, url)
 
     def headers_for(self, where: Target, headers: Mapping[str, Any]) -> Headers:
         """Return the headers of a request: those given, and those of all requests. Credentials are for their own host."""

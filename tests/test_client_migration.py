@@ -1,0 +1,176 @@
+"""What locustfiles written for HttpUser or FastHttpUser ask for: it is done as there, or refused in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from tests.client_visit import visit
+from tests.hostile_server import HostileServer, answers, ok
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+@pytest.fixture
+def server() -> Iterator[HostileServer]:
+    with HostileServer(answers(ok())) as running:
+        yield running
+
+
+@pytest.fixture(params=["lean", "theirs"])
+def client(server: HostileServer, request: pytest.FixtureRequest) -> Iterator[Any]:
+    """The lean client, and Locust's, through a proxy that answers by itself."""
+    proxy = {"proxy_host": "127.0.0.1", "proxy_port": server.port} if request.param == "theirs" else {}
+    with visit(server.url, **proxy) as (session, _):
+        yield session
+
+
+def sent(server: HostileServer) -> tuple[str, list[str], bytes]:
+    """The last request's path, its headers, and its body."""
+    head, _, body = server.requests[-1].partition(b"\r\n\r\n")
+    line, *headers = head.decode("latin-1").split("\r\n")
+    return line.split()[1].removeprefix(server.url), headers, body
+
+
+@pytest.mark.parametrize(
+    ("params", "query"),
+    [
+        ({"a": 1, "none": None, "b": ["x", "y"]}, "/?a=1&b=x&b=y"),
+        ([("a", 1), ("none", None)], "/?a=1"),
+        ({"none": None}, "/"),
+        (b"a=1", "/?a=1"),
+        ({b"a": b"1"}, "/?a=1"),
+    ],
+)
+def test_a_parameter_without_a_value_is_left_out(
+    server: HostileServer, client: Any, params: Any, query: str
+) -> None:
+    client.get("/", params=params)
+    assert sent(server)[0] == query
+
+
+def test_a_header_that_is_none_is_left_out_and_one_that_is_a_list_is_several(
+    server: HostileServer, client: Any
+) -> None:
+    client.get("/", headers={"X-None": None, "X-Two": ["1", "2"]})
+    headers = sent(server)[1]
+    assert [header for header in headers if header.startswith("X-")] == ["X-Two: 1", "X-Two: 2"]
+    client.get("/", headers=[("X-One", "1")])
+    assert "X-One: 1" in sent(server)[1]
+
+
+def test_a_default_header_is_left_out_where_a_request_gives_none(server: HostileServer) -> None:
+    with visit(server.url, headers={"X-All": "1"}) as (client, _):
+        client.get("/", headers={"x-all": None})
+    assert not [header for header in sent(server)[1] if header.lower().startswith("x-all")]
+
+
+@pytest.mark.parametrize("data", [[("a", "1"), ("a", "2")], {"a": ["1", "2"]}])
+def test_a_form_is_the_same_by_either_client(server: HostileServer, client: Any, data: Any) -> None:
+    client.post("/", data=data)
+    _, headers, body = sent(server)
+    assert body == b"a=1&a=2"
+    assert "content-type: application/x-www-form-urlencoded; charset=utf-8" in [
+        each.lower() for each in headers
+    ]
+
+
+def test_a_body_may_be_a_bytearray(server: HostileServer, client: Any) -> None:
+    client.post("/", data=bytearray(b"\x00\xff"))
+    assert sent(server)[2] == b"\x00\xff"
+
+
+def test_credentials_are_in_latin_1_where_they_can_be_as_those_of_locusts_clients(
+    server: HostileServer, client: Any
+) -> None:
+    client.get("/", auth=("u", "p\u00e4"))
+    assert "Authorization: Basic dTpw5A==" in sent(server)[1]
+
+
+def test_credentials_beyond_latin_1_are_in_utf_8(server: HostileServer) -> None:
+    with visit(server.url) as (client, _):
+        client.get("/", auth=("u", "\u20ac"))
+    assert "Authorization: Basic dTrigqw=" in sent(server)[1]
+
+
+@pytest.mark.parametrize(
+    ("url", "options", "words"),
+    [
+        ("/", {"params": 5}, "params is 5: give a mapping"),
+        ("/", {"params": ["a"]}, r"params is \['a'\]: give a mapping"),
+        ("/", {"data": 5}, "data is 5: give str, bytes"),
+        ("/", {"data": {"a"}}, r"data is \{'a'\}: give str, bytes"),
+        ("/", {"data": [b"one", b"two"]}, r"data is \[b'one', b'two'\]: as a form"),
+        ("/", {"auth": object()}, "auth is a object: give a pair of name and password"),
+        ("/", {"auth": ("u", None)}, "auth is a tuple: give a pair of name and password"),
+        ("/", {"headers": "X: 1"}, "headers is 'X: 1': give a mapping"),
+        ("/", {"headers": {b"X": "1"}}, r"headers is \{b'X': '1'\}: give a mapping of names, each a str"),
+        ("/", {"json": {}, "files": {"f": b""}}, "files go with data as a form"),
+        (None, {}, "the URL is None: give a str"),
+        (b"/", {}, "the URL is b'/': give a str"),
+        ("basket", {}, "the path 'basket' does not begin with /"),
+        ("ftp://shop.test/", {}, "the path 'ftp://shop.test/' does not begin with /"),
+    ],
+)
+def test_what_cannot_be_asked_for_is_told_in_one_line_before_anything_is_sent(
+    server: HostileServer, client: Any, url: Any, options: dict[str, Any], words: str
+) -> None:
+    with pytest.raises((TypeError, ValueError), match=f"^{words}"):
+        client.post(url, **options)
+    assert server.connections == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "words"),
+    [
+        ({"content-length": "3"}, "the header content-length says '3', and the body has 4 bytes"),
+        ({"Transfer-Encoding": "chunked"}, "the header Transfer-Encoding cannot be given with a body"),
+    ],
+)
+def test_a_header_that_gives_the_body_another_end_is_refused(
+    server: HostileServer, headers: dict[str, str], words: str
+) -> None:
+    with visit(server.url) as (client, _):
+        with pytest.raises(ValueError, match=words):
+            client.post("/", data="body", headers=headers)
+        client.post("/", data="body", headers={"Content-Length": 4})
+    assert sent(server)[2] == b"body"
+    assert server.connections == 1
+
+
+def test_a_path_may_be_any_part_of_a_host_that_has_a_path(server: HostileServer) -> None:
+    with visit(f"{server.url}/api") as (client, _):
+        client.get(".json")
+    assert sent(server)[0] == "/api.json"
+
+
+def test_a_redirect_to_an_empty_location_is_the_response(server: HostileServer) -> None:
+    server.script = answers(b"HTTP/1.1 302 Found\r\nLocation: \r\nContent-Length: 0\r\n\r\n")
+    with visit(server.url) as (client, reports):
+        assert client.get("/").status_code == 302
+    assert (len(server.requests), reports.last["exception"]) == (1, None)
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "text"),
+    [
+        (("Content-Type: text/html", "Content-Type: text/html; charset=utf-8"), "\u00fc".encode(), "\u00fc"),
+        (("Content-Type: text/html; charset=idna",), b"ok", "ok"),
+    ],
+)
+def test_a_text_is_read_whatever_its_headers_say(
+    server: HostileServer, headers: tuple[str, ...], body: bytes, text: str
+) -> None:
+    server.script = answers(ok(body, *headers))
+    with visit(server.url) as (client, _):
+        assert client.get("/").text == text
+
+
+def test_json_that_is_not_in_unicode_is_read_as_its_header_says(server: HostileServer) -> None:
+    server.script = answers(
+        ok('"\u00fc"'.encode("latin-1"), "Content-Type: application/json; charset=latin-1")
+    )
+    with visit(server.url) as (client, _):
+        assert client.get("/").json() == "\u00fc"
