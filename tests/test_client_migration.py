@@ -174,3 +174,24 @@ def test_json_that_is_not_in_unicode_is_read_as_its_header_says(server: HostileS
     )
     with visit(server.url) as (client, _):
         assert client.get("/").json() == "\u00fc"
+
+
+@pytest.mark.parametrize("name", ["headers", "auth", "verify", "cert", "proxies", "cookies", "params"])
+def test_what_is_set_on_an_http_session_is_refused_with_what_to_do_instead(client: Any, name: str) -> None:
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .+"):
+        setattr(client, name, {})
+    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .+"):
+        getattr(client, name)
+    assert not hasattr(client, name)
+
+
+@pytest.mark.parametrize("name", ["cookies", "reason", "iter_lines", "raw", "links", "apparent_encoding"])
+def test_what_a_response_of_http_user_has_besides_is_told_with_where_it_is(
+    server: HostileServer, name: str
+) -> None:
+    with (
+        visit(server.url) as (client, _),
+        client.get("/", catch_response=True) as response,
+        pytest.raises(AttributeError, match=f"Response has no attribute '{name}': .+"),
+    ):
+        getattr(response, name)

@@ -9,6 +9,7 @@ import gevent
 from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, ErrorResponse, FastHttpSession
 
 from swarm_ext.client.body import encoded_body, is_whole
+from swarm_ext.client.elsewhere import OfTheUserClass
 from swarm_ext.client.failures import RequestError
 from swarm_ext.client.fast_agent import FastAgent, NotInTimeError
 from swarm_ext.client.fast_failures import of_the_exchange
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from swarm_ext.client.resolver import Resolver
 
 
-class BoundedFastSession(FastHttpSession):
+class BoundedFastSession(OfTheUserClass, FastHttpSession):
     """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, and whose failures are told in words.
 
     Its arguments are FastHttpSession's, the `resolver` of its hosts' names, and the `connections` of an agent that is done

@@ -13,6 +13,8 @@ from locust.contrib.fasthttp import LocustBadStatusCode, LocustUserAgent
 from locust.exception import CatchResponseError, LocustError, ResponseError
 from requests.utils import get_encoding_from_headers
 
+from swarm_ext.client.elsewhere import Elsewhere
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import TracebackType
@@ -31,6 +33,17 @@ class Response:
     `url` is where the response came from, behind redirects; `history` has the responses that redirected. Header names
     are found however they are written. `encoding` may be set before `text` is read.
     """
+
+    cookies = Elsewhere(
+        "self.client.cookiejar has those of all responses, headers.get('set-cookie') this one's"
+    )
+    reason = Elsewhere("status_code says it; http.HTTPStatus has the phrases")
+    iter_lines = Elsewhere(
+        "self.client.iter_lines(url) yields them as they come, text.splitlines() afterwards"
+    )
+    raw = Elsewhere("content has the body; stream=True leaves it to be read by iter_content()")
+    links = Elsewhere("headers.get('link') has them")
+    apparent_encoding = Elsewhere("encoding says it once text was read")
 
     error: Exception | None = None
     encoding: str | None = None

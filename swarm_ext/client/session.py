@@ -17,6 +17,7 @@ from geventhttpclient.header import Headers
 from swarm_ext.client import notice, redirects
 from swarm_ext.client.body import encoded_body, is_whole
 from swarm_ext.client.cookies import cookies_for, keep_cookies
+from swarm_ext.client.elsewhere import Elsewhere, OfTheUserClass
 from swarm_ext.client.failures import ConnectionLostError, RequestError, TimedOutError, TooManyRedirectsError
 from swarm_ext.client.fallback import fetch
 from swarm_ext.client.idle import IdleConnections
@@ -34,8 +35,15 @@ if TYPE_CHECKING:
     from swarm_ext.client.site import Site
 
 
-class Session:
+class Session(OfTheUserClass):
     """One visitor's requests: its cookies, and the name that its requests have at the moment, if it is not their URL."""
+
+    client = Elsewhere(
+        "there is no geventhttpclient behind it over plain HTTP: the user class has the settings"
+    )
+    auth_header = Elsewhere(
+        "give default_headers = {'Authorization': …} to the user class, or headers= to the request"
+    )
 
     request_name: str | None = None
     _cookies: CookieJar | None = None
