@@ -45,16 +45,16 @@ def read_rates(path: Path) -> RateProfile:
                 raise ValueError(f"one row too many: give at most {MOST_RATES}")
             if len(points) > 1 and points[-1][0] < points[-2][0]:
                 raise ValueError(f"{when} is before the row above: sort the rows by time")
-    pieces: list[Piece] = [
-        Ramp(rate, next_rate, end - start)
-        for (start, rate), (end, next_rate) in pairwise(points)
-        if end > start
-    ]
-    if not pieces:
+    if not points or points[-1][0] == points[0][0]:
         raise ValueError(
             f"{str(path)!r} has no two rows of different times: give a time and a rate in each, such as 0,10 and 60,50"
         )
     try:
+        pieces: list[Piece] = [
+            Ramp(rate, next_rate, end - start)
+            for (start, rate), (end, next_rate) in pairwise(points)
+            if end > start
+        ]
         return RateProfile(pieces)
     except ValueError as error:
         raise ValueError(f"{str(path)!r}: {error}") from None

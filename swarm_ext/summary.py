@@ -53,7 +53,7 @@ def summary(run: Run, replicas: Sequence[tuple[float, int]] = ()) -> str:
         ),
         f"  rate           {_rate(run)}",
         f"  response time  p50 {response[0]}, p95 {response[1]}, p99 {response[2]}",
-        f"  schedule lag   {_lag(totals)}",
+        f"  schedule lag   {_lag(run, totals)}",
     ]
     if run.worker_clocks:
         lines.append(f"  clocks         {clock_words(run.worker_clocks)} of the master's")
@@ -101,9 +101,11 @@ def _rate(run: Run) -> str:
     return f"{run.totals.offered / seconds:.2f}/s over {seconds:.1f} s"
 
 
-def _lag(totals: Totals) -> str:
-    if not totals.schedule_lags:
+def _lag(run: Run, totals: Totals) -> str:
+    if run.arrival_process is not None and run.arrival_process.kind == "closed":
         return "– (closed-loop load has no schedule)"
+    if not totals.schedule_lags:
+        return "– (no arrival was started)"
     p50, p99 = (histogram.quantile(totals.schedule_lags, q) for q in (0.5, 0.99))
     return f"p50 {_duration(p50)}, p99 {_duration(p99)}, max {_duration(totals.schedule_lag_max_seconds)}"
 

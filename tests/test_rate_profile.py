@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import time
 
 import pytest
 from hypothesis import given
@@ -114,6 +115,13 @@ def test_the_expected_arrivals_are_the_integral_of_the_rate(text: str) -> None:
 def test_a_long_profile_is_shown_in_short() -> None:
     profile = RateProfile([Ramp(k, k + 1, 60) for k in range(1440)])
     assert str(profile) == "0..1@60s,1..2@60s,2..3@60s,3..4@60s,…,1439..1440@60s (1440 pieces, 86400 s)"
+
+
+def test_a_profile_of_very_many_pieces_is_read_in_time_proportional_to_its_length() -> None:
+    text = ",".join(f"{k}.123456789..{k + 1}.987654321@60.5s" for k in range(40_000))
+    begun = time.process_time()
+    assert len(parse_profile(text).pieces) == 40_000
+    assert time.process_time() - begun < 20, "it needs half a second of CPU, and were it quadratic, a minute"
 
 
 def test_the_example_in_the_documentation_runs() -> None:

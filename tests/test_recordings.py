@@ -140,6 +140,7 @@ def test_between_rows_rates_go_in_a_straight_line_from_the_first_time_on(file: P
         ("0,10\n60,-1\n", "line 2: '-1' is not a rate: give arrivals per second, 0 or above"),
         ("0,10\n60,20\n30,5\n", "line 3: 30 is before the row above: sort the rows by time"),
         ("0,0\n60,0\n", "asks for no arrivals"),
+        ("0,5\n1e-320,5\n", "duration is 1e-320; it must be a finite number above 0"),
         ("a,b\n0,10\n", "line 1: 'a, b' does not begin with a time, nor name the columns: give a column 'timestamp' and"),
     ],
 )  # fmt: skip

@@ -62,9 +62,18 @@ def test_the_workers_clocks_are_shown_where_there_are_workers() -> None:
 
 def test_a_closed_loop_has_a_plain_rate_and_no_schedule() -> None:
     totals = Totals(offered=50, completed=50)
-    text = summary(run(totals=totals, arrival_check=ArrivalCheck(observed=50, expected=None, uniforms=None)))
+    process = ArrivalProcessRecord(kind="closed", description="closed loop", rate=None)
+    check = ArrivalCheck(observed=50, expected=None, uniforms=None)
+    text = summary(run(totals=totals, arrival_process=process, arrival_check=check))
     assert "5.00/s over 10.0 s" in text
     assert "closed-loop load has no schedule" in text
+
+
+@pytest.mark.parametrize("totals", [Totals(), Totals(offered=8, dropped=8)])
+def test_an_open_loop_that_started_nothing_is_not_taken_for_a_closed_one(totals: Totals) -> None:
+    text = summary(run(totals=totals))
+    assert "schedule lag   – (no arrival was started)" in text
+    assert "closed" not in text
 
 
 @pytest.mark.parametrize(("lag", "said"), [(0.2, True), (0.004, False)])

@@ -17,7 +17,8 @@ EXAMPLE = "such as 10@60s,10..50@60s,sine(30,20,120s)@10m"
 _NUMBER = r"(?:\d+(?:\.\d+)?|\.\d+)(?:e[+-]?\d+)?"
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0}
 _PART = re.compile(rf"({_NUMBER})(ms|s|m|h)", re.ASCII | re.IGNORECASE)
-_BETWEEN_PIECES = re.compile(r",(?![^()]*\))")
+_BETWEEN_PIECES = re.compile(r",(?![^(@]*\))")
+"""A comma that is not within a wave's parentheses. It looks no further than to the next @, or a long profile would take long."""
 
 
 @lru_cache(maxsize=64)  # for the many users of one class
