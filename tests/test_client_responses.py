@@ -58,9 +58,11 @@ def test_a_response_may_come_byte_by_byte(answer: bytes) -> None:
     assert server.connections == 1
 
 
-@pytest.mark.parametrize("version", ["1.0", "1.1"])
-def test_a_body_without_length_ends_with_the_connection(version: str) -> None:
-    answer = f"HTTP/{version} 200 OK\r\n\r\nall there is".encode()
+@pytest.mark.parametrize(
+    "head", ["HTTP/1.0 200 OK", "HTTP/1.1 200 OK", "HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, unchunked"]
+)
+def test_a_body_without_length_ends_with_the_connection(head: str) -> None:
+    answer = f"{head}\r\n\r\nall there is".encode()
     with (
         HostileServer(answers_once(answer)) as server,
         visit(server.url, keep_alive=True) as (client, reports),

@@ -104,8 +104,8 @@ class ResponseReader:
 
     def end_of_stream(self) -> bool:
         """Take note that the server closed; return whether that completes the response, as a body without length has it."""
-        chunked = (self._field(b"transfer-encoding") or b"").lower().endswith(b"chunked")
-        if self.headers_complete and self.content_length is None and not chunked:
+        last_coding = (self._field(b"transfer-encoding") or b"").lower().rpartition(b",")[2].strip()
+        if self.headers_complete and self.content_length is None and last_coding != b"chunked":
             self.complete = True
         self.reusable = False
         return self.complete
