@@ -178,9 +178,9 @@ def test_json_that_is_not_in_unicode_is_read_as_its_header_says(server: HostileS
 
 @pytest.mark.parametrize("name", ["headers", "auth", "verify", "cert", "proxies", "cookies", "params"])
 def test_what_is_set_on_an_http_session_is_refused_with_what_to_do_instead(client: Any, name: str) -> None:
-    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .+"):
+    with pytest.raises(AttributeError, match=f"Session' object has no attribute '{name}': .+"):
         setattr(client, name, {})
-    with pytest.raises(AttributeError, match=f"has no attribute '{name}': .+"):
+    with pytest.raises(AttributeError, match=f"Session' object has no attribute '{name}': .+"):
         getattr(client, name)
     assert not hasattr(client, name)
 
@@ -192,6 +192,6 @@ def test_what_a_response_of_http_user_has_besides_is_told_with_where_it_is(
     with (
         visit(server.url) as (client, _),
         client.get("/", catch_response=True) as response,
-        pytest.raises(AttributeError, match=f"Response has no attribute '{name}': .+"),
+        pytest.raises(AttributeError, match=f"Response' object has no attribute '{name}': .+"),
     ):
         getattr(response, name)

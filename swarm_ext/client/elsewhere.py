@@ -11,14 +11,17 @@ class Elsewhere:
     def __init__(self, instead: str) -> None:
         self._instead = instead
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self._what = f"{owner.__name__} has no attribute {name!r}"
+    def __set_name__(self, _owner: type, name: str) -> None:
+        self._name = name
 
     def __get__(self, instance: object, owner: type | None = None) -> Never:
-        raise AttributeError(f"{self._what}: {self._instead}")
+        raise self._lack(owner or type(instance))
 
     def __set__(self, instance: object, value: object) -> None:
-        raise AttributeError(f"{self._what}: {self._instead}")
+        raise self._lack(type(instance))
+
+    def _lack(self, owner: type) -> AttributeError:
+        return AttributeError(f"{owner.__name__!r} object has no attribute {self._name!r}: {self._instead}")
 
 
 class OfTheUserClass:
