@@ -100,8 +100,13 @@ class Ended:
         finally:
             store.close()
 
-    def totals(self) -> Totals:
+    def run(self) -> Run:
+        """Return the only run."""
         (run,) = self.runs()
+        return run
+
+    def totals(self) -> Totals:
+        run = self.run()
         assert run.totals is not None
         return run.totals
 
@@ -209,3 +214,11 @@ def run_locust(
     return LocustProcess(
         folder, locustfile, "--headless", "--only-summary", *options, environment=environment
     ).end()
+
+
+def assert_refused_before_any_load(ended: Ended, words: str) -> None:
+    """Its last line, without a traceback, has these words, and it began no run."""
+    assert ended.code == 2, ended.output
+    assert words in ended.last_line
+    assert "Traceback" not in ended.output
+    assert not ended.store.exists() or ended.runs() == []

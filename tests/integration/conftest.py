@@ -8,6 +8,7 @@ import pytest
 
 from tests.integration.bed.prerequisites import missing, skip_or_fail
 from tests.integration.bed.swarm import Bed
+from tests.integration.bench import SlowServer, slow_server
 from tests.integration.cluster import STRANGER, Cluster
 
 if TYPE_CHECKING:
@@ -23,6 +24,13 @@ def bed() -> Iterator[Bed]:
         skip_or_fail(lacking)
     with Bed() as swarm:
         yield swarm
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[SlowServer]:
+    """A server that answers in 20 ms, as most tests have it."""
+    with slow_server(tmp_path, 0.02) as running:
+        yield running
 
 
 @pytest.fixture

@@ -12,10 +12,9 @@ import pytest
 
 from swarm_ext.model import ContainerSample, LoadSample, ServiceSample
 from swarm_ext.store import open_store
-from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust, slow_server
+from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from swarm_ext.model import Run
@@ -23,12 +22,6 @@ if TYPE_CHECKING:
     from tests.integration.bench import SlowServer
 
 POISSON = LOCUSTFILES / "poisson.py"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[SlowServer]:
-    with slow_server(tmp_path, 0.02) as running:
-        yield running
 
 
 def the_run(mongo: MongoServer) -> Run:

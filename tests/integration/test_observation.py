@@ -7,27 +7,18 @@ import re
 import signal
 from typing import TYPE_CHECKING
 
-import pytest
-
 from swarm_ext.model import ContainerSample, NodeSample, ServiceSample
 from swarm_ext.replicas import InitialReplicas
 from swarm_ext.swarm.local_swarm import LocalSwarm
 from tests.embedded_swarm import whose_command_has
-from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust, slow_server
+from tests.integration.bench import LOCUSTFILES, LocustProcess, run_locust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-from tests.integration.bench import SlowServer
+    from tests.integration.bench import SlowServer
 
 POISSON = LOCUSTFILES / "poisson.py"
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[SlowServer]:
-    with slow_server(tmp_path, 0.02) as running:
-        yield running
 
 
 def test_the_whole_loop_in_one_command(tmp_path: Path) -> None:

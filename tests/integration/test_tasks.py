@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-import pytest
-
-from tests.integration.bench import LOCUSTFILES, run_locust, slow_server
+from tests.integration.bench import LOCUSTFILES, run_locust
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.bench import Ended, SlowServer
@@ -23,12 +20,6 @@ from swarm_ext.users import ClosedUser, PoissonUser
 
 class Visitor(PoissonUser):
 """
-
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[SlowServer]:
-    with slow_server(tmp_path, 0.02) as running:
-        yield running
 
 
 def run_tasks(tmp_path: Path, server: SlowServer, tasks: str, *options: str, arrivals: int = 40) -> Ended:

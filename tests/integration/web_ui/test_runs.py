@@ -10,7 +10,7 @@ import pytest
 import requests
 
 from tests.embedded_swarm import whose_command_has
-from tests.integration.bench import SlowServer, slow_server
+from tests.integration.bench import LOCUSTFILES, SlowServer, slow_server
 from tests.integration.cluster import wait_for_arrivals
 
 if TYPE_CHECKING:
@@ -119,6 +119,21 @@ def test_iter_ends_the_run_and_the_page_stays(
     ended = locust.end()
     assert [run.totals.offered for run in ended.runs() if run.totals] == [60, 30]
     assert len(server.arrivals()) == 90
+
+
+def test_the_end_of_a_profile_stops_the_run_and_the_page_stays(
+    start_page: StartPage, server: SlowServer
+) -> None:
+    locust, page = start_page("-H", server.url, "--rate-profile", "10@1s", file=LOCUSTFILES / "profile.py")
+    texts = ["30@1s", "20@2s"]
+    for number, text in enumerate(texts, start=1):
+        assert page.start(rate_profile=text)["success"]
+        locust.wait_for(rf"(Run \S+ finished[\s\S]*){{{number}}}")
+    reply = page.start(rate_profile="@/etc/hostname")
+    assert "files are read when Locust starts, from the command line only" in str(reply["message"])
+    assert page.session.get(page.url, timeout=10).ok
+    locust.interrupt()
+    assert [run.options["rate_profile"] for run in locust.end().runs()] == texts
 
 
 def test_a_request_of_one_run_is_not_counted_in_the_next(start_page: StartPage, tmp_path: Path) -> None:
