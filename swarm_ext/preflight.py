@@ -15,7 +15,7 @@ from swarm_ext.client import shape
 from swarm_ext.client.request import target
 from swarm_ext.errors import UserError
 from swarm_ext.model import ArrivalProcessRecord
-from swarm_ext.users import ArrivalUser, ProfileUser, ReplayUser, has_wait_time, session_settings
+from swarm_ext.users import ArrivalUser, ProfileUser, ReplayUser, has_wait_time
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -50,7 +50,7 @@ def _check_user(user_class: type[ArrivalUser], chosen: Settings) -> None:
         )
     try:
         process = user_class.arrival_process(chosen)
-        shape.check(session_settings(user_class))
+        shape.check(shape.session_settings(user_class))
     except ValueError as error:
         raise UserError(f"{name}: {error}") from None
     paced = process is not None or issubclass(user_class, ReplayUser)

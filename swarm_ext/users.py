@@ -21,7 +21,6 @@ from __future__ import annotations
 import inspect
 import logging
 import traceback
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import gevent
@@ -31,6 +30,7 @@ from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImm
 
 from swarm_ext.arrivals import ArrivalProcess, Normal, Poisson, VaryingPoisson, parse_profile
 from swarm_ext.client import Session, sessions
+from swarm_ext.client.shape import session_settings
 from swarm_ext.generator import generator_of
 from swarm_ext.pace import Pace
 
@@ -50,29 +50,6 @@ if TYPE_CHECKING:
     from swarm_ext.stream import Stream
 
 logger = logging.getLogger(__name__)
-
-SESSION_SETTINGS = {
-    "network_timeout": "network_timeout",
-    "connection_timeout": "connection_timeout",
-    "max_redirects": "max_redirects",
-    "max_retries": "max_retries",
-    "concurrency": "concurrency",
-    "insecure": "insecure",
-    "ssl_context_factory": "ssl_context_factory",
-    "default_headers": "headers",
-    "proxy_host": "proxy_host",
-    "proxy_port": "proxy_port",
-}
-"""FastHttpUser's attributes that shape a session, and what FastHttpSession calls them."""
-
-
-def session_settings(user: FastHttpUser | type[FastHttpUser]) -> dict[str, Any]:
-    """Return what a user, or its class, says of its sessions, as FastHttpSession calls it.
-
-    What is a property is each user's own: its class says nothing of it.
-    """
-    said = {theirs: getattr(user, ours) for ours, theirs in SESSION_SETTINGS.items()}
-    return {name: value for name, value in said.items() if not isinstance(value, property | cached_property)}
 
 
 def has_wait_time(user_class: type[User]) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from locust import FastHttpUser
 
 from swarm_ext.client import sessions
-from swarm_ext.users import session_settings
+from swarm_ext.client.shape import session_settings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -1,16 +1,43 @@
-"""What a user class may say of its sessions: checked once, before any arrival, and told by the attribute's name."""
+"""What a user class says of its sessions: checked once, before any arrival, and told by the attribute's name."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from swarm_ext.client.request import header_line
+
+if TYPE_CHECKING:
+    from locust import FastHttpUser
+
+_ATTRIBUTES = {
+    "network_timeout": "network_timeout",
+    "connection_timeout": "connection_timeout",
+    "max_redirects": "max_redirects",
+    "max_retries": "max_retries",
+    "concurrency": "concurrency",
+    "insecure": "insecure",
+    "ssl_context_factory": "ssl_context_factory",
+    "default_headers": "headers",
+    "proxy_host": "proxy_host",
+    "proxy_port": "proxy_port",
+}
+"""FastHttpUser's attributes that shape a session, and what FastHttpSession calls them."""
 
 _TIME_LIMITS = ("network_timeout", "connection_timeout")
 _COUNTS = {"max_redirects": 0, "max_retries": 0, "concurrency": 1}
 """Numbers of things, and how many there are at least."""
+
+
+def session_settings(user: FastHttpUser | type[FastHttpUser]) -> dict[str, Any]:
+    """Return what a user, or its class, says of its sessions, as FastHttpSession calls it.
+
+    What is a property is each user's own: its class says nothing of it.
+    """
+    said = {theirs: getattr(user, ours) for ours, theirs in _ATTRIBUTES.items()}
+    return {name: value for name, value in said.items() if not isinstance(value, property | cached_property)}
 
 
 def check(settings: Mapping[str, Any]) -> None:

@@ -167,7 +167,8 @@ def test_sessions_of_one_pool_share_one_tls_context(tmp_path: Path) -> None:
 
     script = (
         "from swarm_ext.client import sessions\n"
-        "from swarm_ext.users import PoissonUser, session_settings\n"
+        "from swarm_ext.client.shape import session_settings\n"
+        "from swarm_ext.users import PoissonUser\n"
         "shape = session_settings(PoissonUser)\n"
         "pool = sessions('https://127.0.0.1:1', keep_alive=False, settings=shape)\n"
         "made = [pool.acquire(None, None).client.clientpool.client_args['ssl_context_factory']() for _ in range(2)]\n"
