@@ -65,6 +65,7 @@ class Bench:
         self._initial: InitialReplicas | None = None
         self._conductor: Conductor | None = None
         self._progress: Greenlet | None = None
+        self._autostart_run_time = self._run_time_of_autostart()
         self._words = ""
         self._quitting = False
         self._interrupted = False
@@ -126,6 +127,12 @@ class Bench:
         options = options_of(self.environment)
         return bool(options.headless or options.autostart)
 
+    def _run_time_of_autostart(self) -> float | None:
+        """Return the seconds of -t where Locust counts them for a run that it begins beside the page."""
+        options = options_of(self.environment)
+        begins = options.autostart and not options.headless and self.environment.shape_class is None
+        return (options.run_time or None) if begins else None
+
     # each run
 
     def prepare(self, chosen: Settings) -> None:
@@ -146,6 +153,7 @@ class Bench:
         Raise GreenletExit, as Locust's own Stop would, if the run was ended meanwhile.
         """
         self._end_last_run()
+        run_time, self._autostart_run_time = self._autostart_run_time, None
         try:
             chosen = self.settings()
             self.check_locustfile(chosen)
@@ -173,12 +181,16 @@ class Bench:
             finish_locust=self._finish_locust,
             on_end=lambda run: self._conclude(run, chosen, observation),
         )
+        timer = None if run_time is None else gevent.spawn_later(run_time, self.stop_beginning)
         try:
             self._conductor.begin()
         except UserError as error:
             self._conductor = None
             self._have_no_run(error)
             return
+        finally:
+            if timer is not None:
+                timer.kill(block=False)
         if self._conductor.is_ending:
             self._leave_locust_before_users()
         if scaling is not None:

@@ -110,6 +110,15 @@ def test_the_forms_run_time_ends_a_run_that_waits_for_workers(
     assert_that_the_next_run_has_its_load(locust, page, cluster, server)
 
 
+def test_the_run_time_of_a_run_that_began_by_itself_ends_its_wait_for_workers(
+    start_master: Callable[..., tuple[LocustProcess, Page]], cluster: Cluster, server: SlowServer
+) -> None:
+    locust, page = start_master("--autostart", "-u", "2", "--expect-workers", "1", "-t", "2")
+    locust.wait_for(WAITED)
+    locust.wait_for(r"Run \S+ interrupted")
+    assert_that_the_next_run_has_its_load(locust, page, cluster, server)
+
+
 def test_a_run_that_began_by_itself_and_waits_for_workers_lets_no_other_start_and_can_be_stopped(
     start_master: Callable[..., tuple[LocustProcess, Page]], cluster: Cluster, server: SlowServer
 ) -> None:
