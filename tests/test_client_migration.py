@@ -195,3 +195,30 @@ def test_what_a_response_of_http_user_has_besides_is_told_with_where_it_is(
         pytest.raises(AttributeError, match=f"Response' object has no attribute '{name}': .+"),
     ):
         getattr(response, name)
+
+
+def test_credentials_in_a_url_are_sent_and_not_shown(server: HostileServer) -> None:
+    for proxy in ({}, {"proxy_host": "127.0.0.1", "proxy_port": server.port}):
+        with visit(server.url, **proxy) as (client, reports):
+            client.get(f"{server.url.replace('//', '//user:secret@')}/x")
+            assert "Authorization: Basic dXNlcjpzZWNyZXQ=" in sent(server)[1]
+            assert (reports.last["name"], reports.last["url"]) == (f"{server.url}/x", f"{server.url}/x")
+            client.get("/to?u=http://user:secret@shop.test/")
+            assert sent(server)[0] == "/to?u=http://user:secret@shop.test/"
+            assert "Authorization" not in str(sent(server)[1])
+            with pytest.raises(ValueError, match="does not begin with /") as refused:
+                client.get("ftp://user:secret@shop.test/")
+            assert "secret" not in str(refused.value)
+
+
+def test_credentials_of_the_host_go_nowhere_else_by_either_client(server: HostileServer) -> None:
+    host = server.url.replace("//", "//user:secret@")
+    for proxy in ({}, {"proxy_host": "127.0.0.1", "proxy_port": server.port}):
+        with visit(host, **proxy) as (client, _), HostileServer(answers(ok())) as other:
+            client.get("/")
+            assert "Authorization: Basic dXNlcjpzZWNyZXQ=" in sent(server)[1]
+            client.get("/", headers={"authorization": "Bearer x"})
+            assert "authorization: Bearer x" in sent(server)[1]
+            client.get(f"{other.url}/")
+            received = (other.requests or server.requests)[-1]
+            assert b"uthorization" not in received

@@ -13,7 +13,15 @@ from swarm_ext.client.elsewhere import OfTheUserClass
 from swarm_ext.client.failures import RequestError
 from swarm_ext.client.fast_agent import FastAgent, NotInTimeError
 from swarm_ext.client.fast_failures import of_the_exchange
-from swarm_ext.client.request import authorization, full_url, merged, query_of
+from swarm_ext.client.request import (
+    as_headers,
+    authorization,
+    full_url,
+    merged,
+    query_of,
+    target,
+    without_credentials,
+)
 from swarm_ext.client.request_options import checked_timeout, unknown_option, with_files
 
 if TYPE_CHECKING:
@@ -22,6 +30,7 @@ if TYPE_CHECKING:
     from geventhttpclient.client import HTTPClientPool
     from locust.contrib.fasthttp import FastResponse
 
+    from swarm_ext.client.request import Headers
     from swarm_ext.client.resolver import Resolver
 
 
@@ -47,6 +56,7 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         **shape: Any,
     ) -> None:
         super().__init__(base_url, request_event, user, insecure, None, ssl_context_factory, **shape)
+        self._of_the_host, self.auth_header = self.auth_header, None  # theirs goes to other hosts, too
         self.client: FastAgent = FastAgent(
             resolver=resolver,
             connections=connections,
@@ -81,9 +91,11 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         """
         if unknown:
             raise unknown_option(unknown)
-        if auth:
-            authorization(auth)  # a mistake is told here
-        all_headers = merged({}, headers or {})
+        whole_url = self._build_url(url)
+        all_headers = self._authorized(whole_url, auth, headers or {})
+        if whole_url != without_credentials(whole_url):  # theirs would show them, and not send them
+            name = name or self.request_name or without_credentials(url)
+            url = without_credentials(whole_url)
         if files:
             with_files(data, json)
         elif is_whole(data):
@@ -96,12 +108,23 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
             options["timeout"] = checked_timeout(timeout)
         response: Any = super().request(
             method, url, name, data, catch_response, stream,
-            all_headers, auth, json, context=dict(context or {}), **options,
+            all_headers, None, json, context=dict(context or {}), **options,
         )  # fmt: skip
         if catch_response:  # it has all of the response but what this is
             caught = response.request_meta["response"]
             response._elapsed, response._history = caught._elapsed, caught._history  # noqa: SLF001
         return response
+
+    def _authorized(self, url: str, auth: Any, headers: Mapping[str, Any]) -> Headers:
+        """Return headers with the credentials of a request: those given, the URL's, or on the user's host the host's."""
+        if auth:
+            return merged(as_headers(headers), {"Authorization": authorization(auth)})
+        own = self._of_the_host
+        if own or url != without_credentials(url):
+            where = target(url)
+            of_the_host = own if where.origin == target(self.base_url or "").origin else None
+            own = where.authorization or of_the_host
+        return merged({"Authorization": own} if own else {}, headers)
 
     def _build_url(self, path: str) -> str:
         return full_url(self.base_url or "", path)

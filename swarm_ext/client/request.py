@@ -16,7 +16,7 @@ Headers = dict[str, Any]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CREDENTIALS = re.compile(r"//[^/?#]*@")
+_CREDENTIALS = re.compile(r"^([^/?#]*//)[^/?#]*@")
 _ABSOLUTE = re.compile("https?://", re.IGNORECASE)
 _DEFAULT_PORT = 80
 _KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"
@@ -48,7 +48,7 @@ class Target(NamedTuple):
 
 def target(url: str, params: Any = None) -> Target:
     """Return where an absolute URL leads; raise ValueError for one that leads nowhere, or out of its line."""
-    shown = _CREDENTIALS.sub("//", url)
+    shown = without_credentials(url)
     if bad := _CONTROL.search(url):
         raise ValueError(
             f"the URL {shown!r} has the control character {bad.group()!r}: encode it, as %0A for one"
@@ -98,9 +98,14 @@ def full_url(base_url: str, url: str) -> str:
         return url
     if url and url[0] not in "/?#" and base_url.count("/") == len("//"):
         raise ValueError(
-            f"the path {reprlib.repr(url)} does not begin with /, nor is it an http:// or https:// URL"
+            f"the path {without_credentials(url)!r} does not begin with /, nor is it an http:// or https:// URL"
         )
     return base_url + url
+
+
+def without_credentials(url: str) -> str:
+    """Return a URL as it may be shown; what stands in its path or query is not its own."""
+    return _CREDENTIALS.sub(r"\1", url)
 
 
 def query_of(params: Any) -> str:

@@ -21,7 +21,14 @@ from swarm_ext.client.elsewhere import Elsewhere, OfTheUserClass
 from swarm_ext.client.failures import ConnectionLostError, RequestError, TimedOutError, TooManyRedirectsError
 from swarm_ext.client.fallback import fetch
 from swarm_ext.client.idle import IdleConnections
-from swarm_ext.client.request import IDEMPOTENT, Request, as_headers, authorization, target
+from swarm_ext.client.request import (
+    IDEMPOTENT,
+    Request,
+    as_headers,
+    authorization,
+    target,
+    without_credentials,
+)
 from swarm_ext.client.request_options import checked_timeout, unknown_option
 from swarm_ext.client.response import CaughtResponse, Response, verify_status
 
@@ -108,7 +115,9 @@ class Session(OfTheUserClass):
         response = self._response(request, allow_redirects, timeout)
         meta: dict[str, Any] = {
             "request_type": method,
-            "name": name or self.request_name or url,
+            "name": name
+            or self.request_name
+            or (url if request.target.authorization is None else without_credentials(url)),
             "context": self._context(context),
             "response": response,
             "exception": response.error,
