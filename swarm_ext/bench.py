@@ -8,13 +8,13 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import gevent
 from gevent.event import Event
 from locust.stats import console_logger
 
-from swarm_ext import report_process, summary
+from swarm_ext import locust_ending, report_process, summary
 from swarm_ext.asked import Asked
 from swarm_ext.conductor import Conductor
 from swarm_ext.errors import UserError
@@ -178,7 +178,7 @@ class Bench:
             self._load,
             observation,
             stop_timeout=lambda: float(self.environment.stop_timeout or 0.0),
-            finish_locust=self._finish_locust,
+            finish_locust=lambda: locust_ending.finish(self.environment),
             on_end=lambda run: self._conclude(run, chosen, observation),
         )
         timer = None if run_time is None else gevent.spawn_later(run_time, self.stop_beginning)
@@ -192,24 +192,18 @@ class Bench:
             if timer is not None:
                 timer.kill(block=False)
         if self._conductor.is_ending:
-            self._leave_locust_before_users()
+            locust_ending.leave_before_users(self.environment)
         if scaling is not None:
             logger.info("Autoscaling %s by %r within %s", scaling.service, scaling.policy, scaling.bounds)
             self._warn_of_noise(self._conductor.run, scaling)
         if self._starts_by_itself:
             self._progress = gevent.spawn(self._tell_progress, observation)
 
-    def _leave_locust_before_users(self) -> NoReturn:
-        """End Locust's start of a run that is over: it would give users to workers of which nobody knows who they are."""
-        if self.environment.runner is not None:
-            self.environment.runner._users_dispatcher = None  # noqa: SLF001 - Locust's own stop does so; it is of this start
-        raise gevent.GreenletExit
-
     def _have_no_run(self, error: Exception) -> None:
         logger.error("No run: %s", error)  # one line for a person
         if self._starts_by_itself:
             self.environment.process_exit_code = 2
-        gevent.spawn(self._finish_locust)
+        gevent.spawn(locust_ending.finish, self.environment)
 
     def _nodes(self, chosen: Settings) -> Callable[[], Sequence[Node]] | None:
         if chosen.cadvisor is not None:
@@ -235,25 +229,6 @@ class Bench:
                     observation.latest_load, observation.latest_service, time.monotonic() - began
                 ),
             )
-
-    def _finish_locust(self) -> None:
-        """Make Locust end the run, as it would itself: quit when headless, stop where there is a page."""
-        options, runner, web_ui = (
-            options_of(self.environment),
-            self.environment.runner,
-            self.environment.web_ui,
-        )
-        if runner is None:
-            return
-        if web_ui is None:
-            runner.quit()
-            return
-        web_ui._cancel_run_time_timer()  # noqa: SLF001 - else it would stop the next run
-        runner.stop()
-        if options.autostart and options.autoquit != -1:
-            gevent.sleep(options.autoquit)
-            runner.quit()
-            web_ui.stop()
 
     @property
     def is_beginning(self) -> bool:
@@ -283,6 +258,8 @@ class Bench:
         self._words = summary.summary(run, observation.replica_changes)
         if not (run.totals and run.totals.offered) and not self._interrupted:
             logger.error("The run offered no arrivals: see above for why, or let it last longer")
+            self.environment.process_exit_code = self.environment.process_exit_code or 1
+        if run.exit_status == "failed":
             self.environment.process_exit_code = self.environment.process_exit_code or 1
         if chosen.report is not None:
             report = report_process.render(run.id, self._store_uri, chosen.report)
