@@ -222,3 +222,14 @@ def test_credentials_of_the_host_go_nowhere_else_by_either_client(server: Hostil
             client.get(f"{other.url}/")
             received = (other.requests or server.requests)[-1]
             assert b"uthorization" not in received
+
+
+def test_a_slash_at_the_end_of_the_host_is_not_doubled_by_locusts_client_either(
+    server: HostileServer,
+) -> None:
+    with visit(f"{server.url}/", proxy_host="127.0.0.1", proxy_port=server.port) as (client, _):
+        client.get("/x")
+        assert sent(server)[0] == "/x"
+    with visit(f"{server.url}/") as (client, _):
+        client.post("/up", files={"file": b"text"})
+        assert sent(server)[0] == "/up"

@@ -55,7 +55,8 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         connections: HTTPClientPool | None,
         **shape: Any,
     ) -> None:
-        super().__init__(base_url, request_event, user, insecure, None, ssl_context_factory, **shape)
+        home = base_url.rstrip("/")
+        super().__init__(home, request_event, user, insecure, None, ssl_context_factory, **shape)
         self._of_the_host, self.auth_header = self.auth_header, None  # theirs goes to other hosts, too
         self.client: FastAgent = FastAgent(
             resolver=resolver,
