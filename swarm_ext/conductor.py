@@ -68,6 +68,7 @@ class Conductor:
         self._epoch = time.time() - self._begun
         self._asked_until = 0.0
         self._load_over: float | None = None
+        self._deserted = False
         self._merger = LoadMerger(run.id, int(time.time()))
         self._ending: Greenlet | None = None
         self._ticker: Greenlet | None = None
@@ -195,10 +196,22 @@ class Conductor:
         self._finish_locust()
 
     def stop_load(self, status: ExitStatus) -> None:
-        """Begin to end the run, unless it is ending, and wait until its load has ended."""
+        """Begin to end the run, unless it is ending, and wait until its load has ended.
+
+        One that Locust ends because no worker is left has *failed*: Locust goes on then, headless, without anything to do.
+        """
         if self._ending is None:
-            self._ending = gevent.spawn(self._end, status, self._stop_timeout())
+            self._deserted = status == "finished" and self._opened.is_set() and not self._load.names()
+            self._ending = gevent.spawn(
+                self._end, "failed" if self._deserted else status, self._stop_timeout()
+            )
+            if self._deserted:
+                gevent.spawn(self._finish_when_ended)
         self.drained.wait()
+
+    def _finish_when_ended(self) -> None:
+        self.ended.wait()
+        self._finish_locust()
 
     def hurry(self) -> None:
         """Cut the settle phase short, and the drain to what --stop-timeout allows."""
@@ -223,6 +236,7 @@ class Conductor:
                 self.ended.set()
 
     def _drain(self, timeout_seconds: float) -> None:
+        self._load.poll()  # who is gone by now is lost, and is told: after this nobody looks
         self._load.drain(timeout_seconds)
         self._load_over = self._now()
         self.drained.set()
@@ -245,10 +259,14 @@ class Conductor:
             arrival_check=self._arrival_check(),
             worker_clocks=self._load.clock_offsets(),
             exit_status=status,
-            troubles=tuple(Trouble(source="load", count=1, message=line) for line in self._load.troubles()),
+            troubles=tuple(Trouble(source="load", count=1, message=line) for line in self._troubles()),
         )
         self.run = self._observation.end(self.run)
         self._on_end(self.run)
+
+    def _troubles(self) -> list[str]:
+        deserted = "no worker was left to make load, so the run ended early: let workers run until it is over"
+        return [*([deserted] if self._deserted else []), *self._load.troubles()]
 
     def _arrival_check(self) -> ArrivalCheck:
         """Return what the arrivals were against what was asked; of a replay, how many were due before it was ended."""
