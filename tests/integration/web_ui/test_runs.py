@@ -10,13 +10,13 @@ import pytest
 import requests
 
 from tests.embedded_swarm import whose_command_has
-from tests.integration.bench import LOCUSTFILES, SlowServer, slow_server
-from tests.integration.cluster import wait_for_arrivals
+from tests.integration.bench import LOCUSTFILES, LocustProcess, SlowServer, slow_server
+from tests.integration.cluster import POISSON, wait_for_arrivals
+from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from tests.integration.bench import LocustProcess
     from tests.integration.web_ui.page import Page, StartPage
 
 
@@ -134,6 +134,16 @@ def test_the_end_of_a_profile_stops_the_run_and_the_page_stays(
     assert page.session.get(page.url, timeout=10).ok
     locust.interrupt()
     assert [run.options["rate_profile"] for run in locust.end().runs()] == texts
+
+
+def test_autoquit_ends_locust_after_a_run_that_began_by_itself_and_has_made_its_arrivals(
+    tmp_path: Path, server: SlowServer
+) -> None:
+    page = ("--autostart", "--autoquit", "1", "--web-host", "127.0.0.1", "--web-port", str(free_port()))
+    locust = LocustProcess(tmp_path, POISSON, *page, "-H", server.url, "--lamb", "50", "--iter", "20")
+    ended = locust.end()
+    assert ended.code == 0, ended.output
+    assert ended.totals().offered == len(server.arrivals()) == 20
 
 
 def test_a_request_of_one_run_is_not_counted_in_the_next(start_page: StartPage, tmp_path: Path) -> None:
