@@ -48,19 +48,20 @@ class Target(NamedTuple):
 
 def target(url: str, params: Any = None) -> Target:
     """Return where an absolute URL leads; raise ValueError for one that leads nowhere, or out of its line."""
-    shown = without_credentials(url)
     if bad := _CONTROL.search(url):
         raise ValueError(
-            f"the URL {shown!r} has the control character {bad.group()!r}: encode it, as %0A for one"
+            f"the URL {without_credentials(url)!r} has the control character {bad.group()!r}: "
+            "encode it, as %0A for one"
         )
     try:
         parts = urlsplit(url)
         given_host, given_port = parts.hostname, parts.port
     except ValueError as error:
-        raise ValueError(f"{error}, in the URL {shown!r}") from None
+        raise ValueError(f"{error}, in the URL {without_credentials(url)!r}") from None
     if parts.scheme.lower() not in ("http", "https") or not given_host:
         raise ValueError(
-            f"the URL {shown!r} has no http:// or https:// and host: give the user class a host, or -H"
+            f"the URL {without_credentials(url)!r} has no http:// or https:// and host: "
+            "give the user class a host, or -H"
         )
     query = parts.query
     if params:
@@ -94,9 +95,11 @@ def full_url(base_url: str, url: str) -> str:
     """
     if not isinstance(url, str):
         raise TypeError(f"the URL is {reprlib.repr(url)}: give a str, as in '/basket'")
+    if url.startswith("/"):
+        return base_url + url
     if _ABSOLUTE.match(url):
         return url
-    if url and url[0] not in "/?#" and base_url.count("/") == len("//"):
+    if url and url[0] not in "?#" and base_url.count("/") == len("//"):
         raise ValueError(
             f"the path {without_credentials(url)!r} does not begin with /, nor is it an http:// or https:// URL"
         )
@@ -273,15 +276,18 @@ def merged(defaults: Mapping[str, Any], given: Mapping[str, Any]) -> Headers:
     own = as_headers(given)
     names = {name.lower() for name in own}
     both = {**{name: value for name, value in defaults.items() if name.lower() not in names}, **own}
-    return {name: value for name, value in both.items() if value is not None}
+    return (
+        {name: value for name, value in both.items() if value is not None} if None in both.values() else both
+    )
 
 
 def as_headers(given: Any) -> Headers:
     """Return a mapping or a list of pairs as headers; raise TypeError for what is neither."""
     try:
         headers = dict(given)
+        "".join(headers)  # each is a str
     except (TypeError, ValueError):
-        headers = None
-    if headers is None or not all(isinstance(name, str) for name in headers):
-        raise TypeError(f"headers is {reprlib.repr(given)}: give a mapping of names, each a str, to values")
+        raise TypeError(
+            f"headers is {reprlib.repr(given)}: give a mapping of names, each a str, to values"
+        ) from None
     return headers
