@@ -116,22 +116,23 @@ def replay_record(trace: Trace) -> ArrivalProcessRecord:
 
 def arrival_record(
     user_classes: Iterable[type[User]], chosen: Settings
-) -> tuple[ArrivalProcessRecord, PointProcess | None]:
-    """Return what the run's streams are asked to be, and the first of their processes (None: closed loop)."""
-    known = list(
-        dict.fromkeys(process for process in _processes(user_classes, chosen) if process is not None)
-    )
+) -> tuple[ArrivalProcessRecord, list[PointProcess]]:
+    """Return what the run's streams are asked to be, and their processes, each once; none in a closed loop."""
+    processes = _processes(user_classes, chosen)
+    known = list(dict.fromkeys(process for process in processes if process is not None))
     if chosen.closed or not known:
         pause = f", pauses {known[0]!r}" if known else ""
-        return ArrivalProcessRecord(kind="closed", description=f"closed loop{pause}", rate=None), None
+        return ArrivalProcessRecord(kind="closed", description=f"closed loop{pause}", rate=None), []
     first = known[0]
+    words = [*map(str, known), *(["closed loop"] if None in processes else [])]
+    alone = len(words) == 1
     return (
         ArrivalProcessRecord(
-            kind=first.kind if len(known) == 1 else "mixed",
-            description=" and ".join(str(process) for process in known) + ", each user",
-            rate=first.rate if isinstance(first, ArrivalProcess) and len(known) == 1 else None,
-            mu=first.mean if isinstance(first, Normal) else None,
-            sigma=first.std if isinstance(first, Normal) else None,
+            kind=first.kind if alone else "mixed",
+            description=" and ".join(words) + ", each user",
+            rate=first.rate if isinstance(first, ArrivalProcess) and alone else None,
+            mu=first.mean if isinstance(first, Normal) and alone else None,
+            sigma=first.std if isinstance(first, Normal) and alone else None,
         ),
-        first,
+        known,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import platform
 import secrets
 from datetime import UTC, datetime
@@ -19,6 +20,8 @@ from swarm_ext.run_id import new_run_id
 from swarm_ext.settings import options_of, shown
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from locust.env import Environment
 
     from swarm_ext.asked import Asked
@@ -62,5 +65,12 @@ def _arrivals(environment: Environment, asked: Asked, seed: int) -> tuple[Arriva
     """Return what arrivals are asked for, and a hash of their schedule; None where there is no schedule."""
     if asked.trace is not None:
         return replay_record(asked.trace), asked.trace.digest()
-    record, process = arrival_record(environment.user_classes, asked.chosen)
-    return record, None if process is None else schedule_hash(process, seed)
+    record, processes = arrival_record(environment.user_classes, asked.chosen)
+    return record, joint_hash([schedule_hash(process, seed) for process in processes])
+
+
+def joint_hash(hashes: Sequence[str]) -> str | None:
+    """Return one hash for several: that of all of them together, or the only one; None where there is none."""
+    if len(hashes) > 1:
+        return hashlib.sha256(" ".join(hashes).encode()).hexdigest()
+    return hashes[0] if hashes else None

@@ -134,9 +134,40 @@ def test_a_setting_that_each_user_has_of_its_own_is_left_to_it() -> None:
         ("[type('K', (ArrivalUser,), {'arrivals': Constant(5)})]", "constant", "5.0"),
         ("[type('N', (NormalUser,), {'mu': 0.5, 'sigma': 0.1})]", "normal", "2.0"),
         ("[type('Z', (ClosedUser,), {})]", "closed", "None"),
+        ("[Visitor, type('Z', (ClosedUser,), {})]", "mixed", "None"),
     ],
 )
 def test_a_run_keeps_what_its_streams_were_asked_to_be(classes: str, kind: str, rate: str) -> None:
     assert (
         said(f"r, _ = arrival_record({classes}, settings(None)); print(r.kind, r.rate)") == f"{kind} {rate}"
     )
+
+
+def test_users_of_a_closed_loop_beside_others_are_named() -> None:
+    body = (
+        "r, _ = arrival_record([Visitor, type('Z', (ClosedUser,), {})], settings(None)); print(r.description)"
+    )
+    assert said(body) == "Poisson(rate=10.0 /s) and closed loop, each user"
+
+
+def test_the_schedule_of_every_user_class_is_in_a_runs_hash() -> None:
+    body = """
+    from argparse import Namespace
+    from locust.env import Environment
+    from swarm_ext.asked import Asked
+    from swarm_ext.run_record import new_run
+
+    class Slow(Visitor):
+        lamb = 1.0
+    class Slower(Visitor):
+        lamb = 0.5
+
+    def hashed(*user_classes):
+        options = Namespace(seed=1, num_users=1, spawn_rate=1, run_time=None)
+        environment = Environment(user_classes=list(user_classes), parsed_options=options)
+        return new_run(environment, Asked(settings(options)), None, "").schedule_hash
+
+    print(len({hashed(Visitor), hashed(Visitor, Slow), hashed(Visitor, Slower)}))
+    print(hashed(Visitor, Slow) == hashed(Visitor, Slow), hashed(type("Z", (ClosedUser,), {"tasks": [print]})))
+    """
+    assert said(body).split() == ["3", "True", "None"]
