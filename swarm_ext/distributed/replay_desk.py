@@ -51,8 +51,10 @@ class ReplayDesk:
         self._dealer.returned(worker, report.returned)
 
     def final(self, worker: str, final: wire.Final) -> None:
-        """Take what a worker fired at last."""
+        """Take what a worker fired at last; what it had beyond that others get, if it left before the run is over."""
         self._dealer.fired(worker, final.fired)
+        self._dealer.lose(worker)
+        self._streams.pop(worker, None)
 
     def deal(self, alive: Collection[str]) -> None:
         """Send what is due soon to those workers that report, in proportion to their streams."""
