@@ -28,7 +28,14 @@ from gevent import GreenletExit
 from locust import FastHttpUser, User
 from locust.exception import InterruptTaskSet, RescheduleTask, RescheduleTaskImmediately, StopTest, StopUser
 
-from swarm_ext.arrivals import ArrivalProcess, Normal, Poisson, VaryingPoisson, parse_profile
+from swarm_ext.arrivals import (
+    ArrivalProcess,
+    Normal,
+    PointProcess,
+    Poisson,
+    VaryingPoisson,
+    parse_profile,
+)
 from swarm_ext.client import Session, sessions
 from swarm_ext.client.shape import session_settings
 from swarm_ext.generator import generator_of
@@ -42,7 +49,6 @@ if TYPE_CHECKING:
     from locust.env import Environment
 
     from swarm_ext.arrival import Arrival
-    from swarm_ext.arrivals import PointProcess
     from swarm_ext.client import Sessions
     from swarm_ext.generator import Generator
     from swarm_ext.load import Outcome
@@ -50,6 +56,12 @@ if TYPE_CHECKING:
     from swarm_ext.stream import Stream
 
 logger = logging.getLogger(__name__)
+
+
+def _demand(kind: type, name: str, value: object, remedy: str) -> None:
+    """Raise ValueError unless what a locustfile set is of a kind."""
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {value!r}: give {remedy}")  # noqa: TRY004 - as every mistake in a locustfile
 
 
 def has_wait_time(user_class: type[User]) -> bool:
@@ -87,6 +99,7 @@ class ArrivalUser(FastHttpUser):
             raise ValueError(
                 f"{cls.__name__} does not say which arrivals it makes: set `arrivals = Poisson(20)`, say"
             )
+        _demand(PointProcess, "arrivals", cls.arrivals, "an arrival process, such as Poisson(20)")
         return cls.arrivals
 
     @property
@@ -246,7 +259,10 @@ class ProfileUser(ArrivalUser):
     @classmethod
     def arrival_process(cls, chosen: Settings) -> PointProcess:
         """Return the process of each stream, whose time is that of the run; raise ValueError if there is no profile."""
-        profile = chosen.rate_profile if cls.rate_profile is None else parse_profile(cls.rate_profile)
+        if cls.rate_profile is not None:
+            _demand(str, "rate_profile", cls.rate_profile, 'a text, such as "10@60s,10..50@2m"')
+            return VaryingPoisson(parse_profile(cls.rate_profile))
+        profile = chosen.rate_profile
         if profile is None:
             raise ValueError("there is no rate profile: give --rate-profile, such as 10@60s,10..50@2m")
         return VaryingPoisson(profile)

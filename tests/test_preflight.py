@@ -52,6 +52,25 @@ def said(body: str) -> str:
         ),
         (
             """
+            class Unmade(ArrivalUser):
+                arrivals = Poisson
+                tasks = [print]
+            check_users([Unmade], settings(None))
+            """,
+            "Unmade: arrivals is <class 'swarm_ext.arrivals.Poisson'>: give an arrival process, such as Poisson(20)",
+        ),
+        (
+            """
+            from swarm_ext.users import ProfileUser
+            class Steady(ProfileUser):
+                rate_profile = 10
+                tasks = [print]
+            check_users([Steady], settings(None))
+            """,
+            'Steady: rate_profile is 10: give a text, such as "10@60s,10..50@2m"',
+        ),
+        (
+            """
             class Hasty(Visitor):
                 network_timeout = "5"
             check_users([Hasty], settings(None))
