@@ -175,7 +175,8 @@ class Fleet:
 
     def _give_up(self, worker: str) -> str:
         """Let others have what a replay dealt to a worker; return what is not known of its arrivals, in words."""
-        again = ", and made again"
+        others_go_on = bool(set(self.names()) - set(self._finals))
+        again = ", and made again" if others_go_on else ""
         if self._replay is not None:
             untold = f"about {self._replay.lose(worker)}"
         elif self._leases is not None:
@@ -262,6 +263,8 @@ class Fleet:
             self._heard.wait(0.1)
         for worker in sorted(waiting - set(self._finals)):
             self._trouble(f"worker {worker} did not send its last figures in time")
+        for worker in self._roll.missing(set(self.names())) - set(self._finals):
+            self._lose(worker)
         excess = None if self._leases is None else self._leases.excess()
         if excess is not None:
             self._trouble(excess)

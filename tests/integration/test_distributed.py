@@ -12,14 +12,13 @@ import pytest
 from swarm_ext.model import ContainerSample, ScalingDecision, ServiceSample
 from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bench import LocustProcess, run_locust, slow_server
-from tests.integration.cluster import POISSON, wait_for_arrivals
+from tests.integration.cluster import POISSON, Cluster, wait_for_arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
     from tests.integration.bench import Ended, SlowServer
-    from tests.integration.cluster import Cluster
 
 
 @pytest.fixture
@@ -128,6 +127,26 @@ def test_after_a_worker_is_killed_the_others_make_up_for_it(server: SlowServer, 
     assert re.search(r"are uncertain \(at most \d+\): not counted, and made again", ended.output)
     rates = [sample.asked_rate for sample in ended.load() if sample.asked_rate]
     assert rates[-2] == 40, "the rate is back"
+
+
+def test_a_worker_that_is_killed_just_before_the_end_is_named_as_lost(
+    tmp_path: Path, server: SlowServer
+) -> None:
+    unwatched = tmp_path / "unwatched.py"
+    unwatched.write_text(POISSON.read_text() + "\nimport swarm_ext.conductor as c\nc.TICK_SECONDS = 60\n")
+    cluster = Cluster(tmp_path, unwatched)  # whose master first looks for workers when the load has ended
+    try:
+        options = ("-u", "4", "-r", "50", "--lamb", "10", "-t", "6", "--expect-workers", "2")
+        master = cluster.master("-H", server.url, *options)
+        cluster.worker()
+        lost = cluster.worker()
+        master.wait_for("All users spawned")
+        wait_for_arrivals(server, 190)  # some 1.2 s before the end: Locust misses a worker after 3 s
+        lost.kill()
+        ended = master.end()
+    finally:
+        cluster.end()
+    assert re.search(r"WARNING +load: worker \S+ was lost \d+ s into the run: its arrivals", ended.output)
 
 
 def run_with_a_pause(server: SlowServer, cluster: Cluster, *, after_arrivals: int) -> Ended:
