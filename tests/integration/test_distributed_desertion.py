@@ -32,3 +32,4 @@ def test_a_run_whose_last_worker_goes_ends_and_has_failed(
     troubles = [trouble.message for trouble in ended.run().troubles]
     assert len(troubles) == len(told)
     assert all(words in trouble for words, trouble in zip(told, troubles, strict=True))
+    assert "made again" not in ended.output, "nobody is left to make them"
