@@ -6,6 +6,7 @@ import http.client
 import re
 import socket
 import time
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, urlsplit
@@ -237,6 +238,17 @@ def _target(response: requests.Response) -> str:
         )
     except ValueError:
         return "an address that is none"
+
+
+def warm_up() -> None:
+    """Ask once where nobody answers: the first request of a process takes 8 ms of CPU, each later one 3 ms.
+
+    Made beside the first arrivals it was seen in their lag: at 21,000/s 5 to 9 ms in the 99th percentile of that second.
+    """
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # and does not listen
+        with CAdvisor(f"http://127.0.0.1:{nobody.getsockname()[1]}") as cadvisor, suppress(CAdvisorError):
+            cadvisor.machine()
 
 
 def _excerpt(answer: bytes) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from swarm_ext import events
+from swarm_ext import cadvisor, events
 from swarm_ext.sampler import Sampler
 from swarm_ext.sampling.service_limits import with_service_limits
 from swarm_ext.scaling import Autoscaler
@@ -49,6 +49,8 @@ class Observation:
         plan: ScalingPlan | None,
         sample_interval_seconds: float,
     ) -> None:
+        if nodes is not None:
+            cadvisor.warm_up()  # while there is no load
         self._store = store
         self._nodes = nodes
         self._swarm = swarm
