@@ -174,3 +174,11 @@ def test_retries_are_made_where_the_user_class_asks_for_them(server: HostileServ
         assert len(server.requests) == 3
         client.post("/")
         assert len(server.requests) == 4
+
+
+def test_a_context_that_is_none_is_a_mistake_before_there_is_a_request(server: HostileServer) -> None:
+    with visit(server.url) as (client, reports):
+        with pytest.raises(TypeError, match="not a mapping"):
+            client.get("/", context=["till"])
+        assert not server.requests
+        assert not reports.fired

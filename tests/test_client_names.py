@@ -196,6 +196,13 @@ def test_a_host_that_can_be_no_name_is_refused_in_one_line(scheme: str, host: st
     assert "codec" not in str(refused.value)
 
 
+def test_port_0_is_refused_in_one_line() -> None:
+    with pytest.raises(
+        ValueError, match=r"^the URL 'http://shop:0/' has port 0, which is none: give 1 to 65535$"
+    ):
+        target("http://shop:0/")
+
+
 @pytest.mark.parametrize("host", NO_NAMES)
 def test_a_user_whose_host_can_be_no_name_does_not_begin(host: str, names: dict[str, list[str]]) -> None:
     with pytest.raises(ValueError, match=r"is not a name: "), visit(f"http://{host}"):

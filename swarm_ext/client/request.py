@@ -63,6 +63,8 @@ def target(url: str, params: Any = None) -> Target:
             f"the URL {without_credentials(url)!r} has no http:// or https:// and host: "
             "give the user class a host, or -H"
         )
+    if given_port == 0:
+        raise ValueError(f"the URL {without_credentials(url)!r} has port 0, which is none: give 1 to 65535")
     query = parts.query
     if params:
         more = query_of(params)

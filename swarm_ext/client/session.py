@@ -110,6 +110,7 @@ class Session(OfTheUserClass):
                 allow_redirects=allow_redirects, context=dict(context or {}), **in_pieces,
             )  # fmt: skip
         request = self._request(method, url, headers, params, data, json, auth)
+        told = self._context(context)  # before there is a request that could go untold
         started_at = time.time()
         began = time.perf_counter()
         response = self._response(request, allow_redirects, timeout)
@@ -118,7 +119,7 @@ class Session(OfTheUserClass):
             "name": name
             or self.request_name
             or (url if request.target.authorization is None else without_credentials(url)),
-            "context": self._context(context),
+            "context": told,
             "response": response,
             "exception": response.error,
             "start_time": started_at,
