@@ -16,7 +16,6 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from swarm_ext.causes import causes
 from swarm_ext.sampling.cadvisor_wire import (
     WireError,
     decode_container,
@@ -47,11 +46,8 @@ class CAdvisorError(Exception):
     """cAdvisor gave no usable answer. The text is one line: which URL, what happened, the remedy if there is one."""
 
 
-class _ConnectTimeoutError(Exception):
+class _ConnectTimeoutError(TimeoutError):
     """No connection was made in time."""
-
-
-_NO_CONNECTION = "no connection within {:g} s; is the node up, and its port open from here?"
 
 
 class ReplyTooLargeError(CAdvisorError):
@@ -128,12 +124,9 @@ class CAdvisor:
         deadline = time.monotonic() + sum(self._timeout_seconds)
         try:
             answer = self._read(self._sent(method, path, body), shown, deadline)
-        except _ConnectTimeoutError as error:
-            self.close()
-            raise CAdvisorError(f"{shown}: {_NO_CONNECTION.format(self._timeout_seconds[0])}") from error
         except (OSError, http.client.HTTPException) as error:
             self.close()
-            raise CAdvisorError(f"{shown}: {_why(error, self._timeout_seconds[1])}") from error
+            raise CAdvisorError(f"{shown}: {_why(error, self._timeout_seconds)}") from error
         except BaseException:
             self.close()  # what comes next on it is unknown
             raise
@@ -294,22 +287,26 @@ def _credentials(parts: SplitResult) -> dict[str, str]:
     return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
-_REASONS: tuple[tuple[tuple[type[BaseException], ...], str], ...] = (
+_REASONS: tuple[tuple[type[Exception], str], ...] = (
     (
-        (ConnectionRefusedError,),
+        ConnectionRefusedError,
         "connection refused: nothing listens there; is cAdvisor running, and published on this port?",
     ),
-    ((socket.gaierror,), "the host's name cannot be resolved"),
-    ((TimeoutError,), "connected, but no answer within {:g} s; the node may be overloaded"),
-    ((http.client.IncompleteRead,), "the answer was cut off: the connection ended within it"),
-    ((ConnectionError,), "the connection was closed without an answer"),
+    (socket.gaierror, "the host's name cannot be resolved"),
+    (
+        _ConnectTimeoutError,
+        "no connection within {connect:g} s; is the node up, and its port open from here?",
+    ),
+    (TimeoutError, "connected, but no answer within {read:g} s; the node may be overloaded"),
+    (http.client.IncompleteRead, "the answer was cut off: the connection ended within it"),
+    (ConnectionError, "the connection was closed without an answer"),
 )
-"""The first that is found among an error's causes is told: the exact ones stand before the general ones."""
+"""The first that an error is, is told: the exact ones stand before the general ones."""
 
 
-def _why(error: BaseException, read_seconds: float) -> str:
-    beneath = causes(error)
-    for kinds, reason in _REASONS:
-        if any(isinstance(cause, kinds) for cause in beneath):
-            return reason.format(read_seconds)
-    return " ".join(str(beneath[-1]).split()) or type(error).__name__
+def _why(error: Exception, timeout_seconds: tuple[float, float]) -> str:
+    connect_seconds, read_seconds = timeout_seconds
+    for kind, reason in _REASONS:
+        if isinstance(error, kind):
+            return reason.format(connect=connect_seconds, read=read_seconds)
+    return " ".join(str(error).split()) or type(error).__name__
