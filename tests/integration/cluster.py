@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bench import LOCUSTFILES, LocustProcess
 from tests.integration.ports import free_port
 
@@ -81,3 +82,12 @@ def wait_for_arrivals(server: SlowServer, count: int) -> None:
     while len(server.arrivals()) < count:
         assert time.monotonic() < deadline, f"only {len(server.arrivals())} of {count} arrivals came"
         time.sleep(0.05)
+
+
+def stand_still_until_lost(worker: LocustProcess, master: LocustProcess) -> None:
+    """Stop a worker until its master takes it for lost, and let it go on."""
+    freeze(worker.process.pid)
+    try:
+        master.wait_for("was lost")
+    finally:
+        thaw(worker.process.pid)

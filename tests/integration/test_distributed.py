@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swarm_ext.model import ContainerSample, ScalingDecision, ServiceSample
-from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bench import LocustProcess, run_locust, slow_server
-from tests.integration.cluster import POISSON, Cluster, wait_for_arrivals
+from tests.integration.cluster import POISSON, Cluster, stand_still_until_lost, wait_for_arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -158,11 +157,7 @@ def run_with_a_pause(server: SlowServer, cluster: Cluster, *, after_arrivals: in
     paused = cluster.worker()
     master.wait_for("All users spawned")
     wait_for_arrivals(server, after_arrivals)
-    freeze(paused.process.pid)
-    try:
-        master.wait_for("was lost")
-    finally:
-        thaw(paused.process.pid)
+    stand_still_until_lost(paused, master)
     ended = master.end()
     assert ended.code == 0, ended.output
     assert sum(sample.offered for sample in ended.load()) == ended.totals().offered

@@ -11,9 +11,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from swarm_ext.asked import REPLAY_LEAD_SECONDS
-from tests.integration.bed.frozen import freeze, thaw
 from tests.integration.bench import LOCUSTFILES, assert_refused_before_any_load, run_locust
-from tests.integration.cluster import Cluster, wait_for_arrivals
+from tests.integration.cluster import Cluster, stand_still_until_lost, wait_for_arrivals
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -137,11 +136,7 @@ def test_a_worker_that_stands_still_during_a_replay_fires_nothing_that_others_fi
     cluster.worker()
     paused = cluster.worker()
     wait_for_arrivals(server, 150)
-    freeze(paused.process.pid)
-    try:
-        master.wait_for("was lost")
-    finally:
-        thaw(paused.process.pid)
+    stand_still_until_lost(paused, master)
     ended = master.end()
     assert ended.code == 0, ended.output
     again = re.search(r"(\d+) recorded arrivals were fired twice", ended.output)
