@@ -29,6 +29,14 @@ _FAR_SECONDS = 1e9
 """The longest time that the timer is set to: it is to fit into its fields."""
 _NOW, _NEVER = 0.0, math.inf
 
+SOON_SECONDS = 5e-5
+"""What is due so soon is not worth setting the timer: left as it has gone off, it has the loop look again at once.
+
+Setting it and being woken by it takes 4 µs of CPU and some tens of microseconds of time. Of 20,000 arrivals/s on kept
+connections, whose gaps are mostly shorter than this, the lag was p50 0.08 ms instead of 0.25, the CPU time of a request 45 µs
+instead of 49. What the loop then does in vain is at most this long for each arrival.
+"""
+
 
 class _Timespec(ctypes.Structure):
     _fields_ = (("seconds", ctypes.c_long), ("nanoseconds", ctypes.c_long))
@@ -55,7 +63,7 @@ class _TimerFile:
         self._pointer = ctypes.byref(self._setting)
 
     def set(self, seconds: float) -> None:
-        """Let it go off in so many seconds, in place of the time before; it need not be read meanwhile."""
+        """Let it go off in so many seconds, in place of the time before; it need not be read: till then it stays gone off."""
         value = self._setting.value
         nanoseconds = max(1, int(seconds * 1e9))  # 0 would disarm it
         value.seconds, value.nanoseconds = divmod(nanoseconds, _NANO)
@@ -79,6 +87,7 @@ class Alarm:
         self._waiting: list[tuple[float, int, list[Any]]] = []
         self._numbers = count()
         self._set_to = _NEVER
+        self._has_gone_off = False
 
     def wait_until(self, due: float) -> None:
         """Let this greenlet sleep until `due`, in seconds of `time.monotonic`."""
@@ -101,10 +110,15 @@ class Alarm:
         if self._set_to == _NEVER:
             self._watcher.start(self._go_off)
         self._set_to = instant
-        self._timer.set(min(instant - time.monotonic(), _FAR_SECONDS))
+        seconds = instant - time.monotonic()
+        if self._has_gone_off and seconds < SOON_SECONDS:
+            return
+        self._has_gone_off = False
+        self._timer.set(min(seconds, _FAR_SECONDS))
 
     def _go_off(self) -> None:
         """Wake those whose time has come; in the hub, to which each comes back when it waits again."""
+        self._has_gone_off = True
         self._set_to = _NOW  # those that wait again set nothing: it is set once, below
         waiting = self._waiting
         now = time.monotonic()

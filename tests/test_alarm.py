@@ -11,12 +11,26 @@ import gevent
 import pytest
 
 from swarm_ext import alarm as alarm_module
-from swarm_ext.alarm import Alarm
+from swarm_ext.alarm import SOON_SECONDS, Alarm
 
 
 @pytest.fixture
 def alarm() -> Alarm:
     return Alarm()
+
+
+@pytest.fixture
+def settings_of_the_timer(monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """How many seconds the timer was set to, each time."""
+    settings: list[float] = []
+    really_set = alarm_module._TimerFile.set
+
+    def noted(timer: alarm_module._TimerFile, seconds: float) -> None:
+        settings.append(seconds)
+        really_set(timer, seconds)
+
+    monkeypatch.setattr(alarm_module._TimerFile, "set", noted)
+    return settings
 
 
 def woken(alarm: Alarm, *delays: float) -> list[tuple[float, float]]:
@@ -72,10 +86,47 @@ def test_one_who_is_killed_while_waiting_does_not_keep_the_others(alarm: Alarm) 
     assert second.successful()
 
 
+def test_what_is_due_soon_after_another_is_met_without_setting_the_timer_again(
+    alarm: Alarm, settings_of_the_timer: list[float]
+) -> None:
+    found = woken(alarm, *(0.002 + SOON_SECONDS / 2 * n for n in range(50)))
+    assert [due for due, _ in found] == sorted(due for due, _ in found)
+    assert all(at >= due for due, at in found)
+    assert len(settings_of_the_timer) == 1
+
+
+def test_after_one_that_was_due_soon_the_loop_rests_until_the_next(
+    alarm: Alarm, settings_of_the_timer: list[float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = []
+    really_go_off = Alarm._go_off
+
+    def noted(alarm: Alarm) -> None:
+        looks.append(time.monotonic())
+        really_go_off(alarm)
+
+    monkeypatch.setattr(Alarm, "_go_off", noted)
+    found = woken(alarm, 0.002, 0.002 + SOON_SECONDS / 2, 0.05)
+    assert len(found) == 3
+    rested = [at for at in looks if at > found[1][1]]
+    assert rested == [pytest.approx(found[2][1], abs=0.02)]
+    assert len(settings_of_the_timer) == 2
+
+
+def test_one_due_soon_while_the_timer_is_set_to_later_is_not_kept_waiting_for_that(alarm: Alarm) -> None:
+    alarm.wait_until(time.monotonic() + 0.001)  # it has gone off before
+    later = gevent.spawn(alarm.wait_until, time.monotonic() + 60)
+    gevent.sleep(0)
+    sooner = gevent.spawn(alarm.wait_until, time.monotonic() + SOON_SECONDS / 2)
+    sooner.join(5)
+    assert sooner.successful()
+    later.kill()
+
+
 def test_when_nobody_waits_nothing_keeps_the_loop_going() -> None:
     program = """
 import time, gevent
-from swarm_ext.alarm import Alarm
+from swarm_ext.alarm import SOON_SECONDS, Alarm
 alarm = Alarm()
 waiting = gevent.spawn(alarm.wait_until, time.monotonic() + 600)
 gevent.spawn(alarm.wait_until, time.monotonic() + 0.01).join()
