@@ -7,15 +7,14 @@ the other, and arrivals wait for that.
 from __future__ import annotations
 
 import http.client
-import re
 import socket
 import time
-from base64 import b64encode
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote_to_bytes, urlsplit
 
+from swarm_ext.sampling.cadvisor_urls import parse_urls
 from swarm_ext.sampling.cadvisor_wire import (
     WireError,
     decode_container,
@@ -23,6 +22,7 @@ from swarm_ext.sampling.cadvisor_wire import (
     decode_machine,
     encode_request,
 )
+from swarm_ext.web_address import basic_auth, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -78,7 +78,10 @@ class CAdvisor:
         self._max_body_bytes = max_body_bytes
         self._let_others = let_others
         self._parts = urlsplit(self._base)
-        self._headers = {"Accept": "application/json", "User-Agent": "swarm-ext", **_credentials(self._parts)}
+        self._headers = {"Accept": "application/json", "User-Agent": "swarm-ext"}
+        if self._parts.username is not None:
+            pair = map(unquote_to_bytes, (self._parts.username, self._parts.password or ""))
+            self._headers["Authorization"] = basic_auth(*pair)
         self._connection = self._new_connection()
 
     def __enter__(self) -> Self:
@@ -203,56 +206,6 @@ _REMEDIES = {
 }
 
 
-def parse_urls(text: str) -> list[str]:
-    """Return the comma-separated cAdvisor URLs in `text`, without trailing slashes, in order.
-
-    Raise ValueError, one line, where one has no http(s) scheme or no host, a bad port, a query or fragment, or where
-    one is given twice. Passwords in a URL are allowed, and never shown.
-    """
-    urls: list[str] = []
-    for part in text.split(","):
-        url = part.strip().rstrip("/")
-        _check_url(url)
-        if url in urls:
-            raise ValueError(f"{without_credentials(url)!r} is given twice; name each cAdvisor once")
-        urls.append(url)
-    return urls
-
-
-def _check_url(url: str) -> None:
-    shown = without_credentials(url)
-    example = "write it as http://node:70"
-    if not url:
-        raise ValueError(f"an empty cAdvisor URL; {example}")
-    if re.search(r"[\s\x00-\x1f\x7f]", url):
-        raise ValueError(f"{shown!r}: a URL has no spaces or control characters; {example}")
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-    except ValueError as error:
-        raise ValueError(f"{shown!r}: {error}; {example}") from None
-    if parts.scheme not in {"http", "https"}:
-        raise ValueError(f"{shown!r}: a cAdvisor URL begins with http:// or https://; {example}")
-    if not parts.hostname:
-        raise ValueError(f"{shown!r}: the URL has no host; {example}")
-    if port == 0:
-        raise ValueError(f"{shown!r}: port 0 is no port; {example}")
-    if parts.query or parts.fragment:
-        raise ValueError(f"{shown!r}: a cAdvisor URL has no query and no fragment; {example}")
-
-
-def without_credentials(url: str) -> str:
-    """Return `url` without the user and password that it may contain: fit to be shown and logged."""
-    return re.sub(r"(^|//)[^/]*@", r"\1", url)
-
-
-def host_and_port(url: str) -> str:
-    """Return `host:port` of a valid URL, the port being the scheme's own where none is given."""
-    parts: SplitResult = urlsplit(url)
-    host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname
-    return f"{host}:{parts.port or (443 if parts.scheme == 'https' else 80)}"
-
-
 def _target(response: http.client.HTTPResponse) -> str:
     try:
         parts = urlsplit(response.headers.get("Location", ""))
@@ -277,14 +230,6 @@ def warm_up() -> None:
 def _excerpt(answer: bytes) -> str:
     text = answer[: 4 * _EXCERPT_CHARACTERS].decode("utf-8", "replace")
     return " ".join(text.split())[:_EXCERPT_CHARACTERS]
-
-
-def _credentials(parts: SplitResult) -> dict[str, str]:
-    """Return the header for the user and password of a URL, if it has any."""
-    if parts.username is None:
-        return {}
-    pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
-    return {"Authorization": f"Basic {b64encode(pair.encode()).decode()}"}
 
 
 _REASONS: tuple[tuple[type[Exception], str], ...] = (

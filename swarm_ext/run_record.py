@@ -13,11 +13,11 @@ import locust
 
 from swarm_ext import __version__
 from swarm_ext.arrivals import schedule_hash
-from swarm_ext.cadvisor import without_credentials
 from swarm_ext.model import Run
 from swarm_ext.preflight import arrival_record, replay_record
 from swarm_ext.run_id import new_run_id
 from swarm_ext.settings import options_of, shown
+from swarm_ext.web_address import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

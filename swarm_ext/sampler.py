@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypeVar
 import gevent
 from gevent.event import Event
 
-from swarm_ext.cadvisor import TIMEOUT_SECONDS, host_and_port, without_credentials
+from swarm_ext.cadvisor import TIMEOUT_SECONDS
 from swarm_ext.model import Node
 from swarm_ext.sampling.node_poller import NodePoller
 from swarm_ext.sampling.node_series import NodeSeries
 from swarm_ext.sampling.ticks import next_tick
 from swarm_ext.troubles import TroubleLog
+from swarm_ext.web_address import host_and_port, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -208,7 +209,7 @@ class Sampler:
 def static_nodes(urls: Sequence[str]) -> list[Node]:
     """Return a node for each cAdvisor URL, for sampling with no swarm at all; its name is `host:port`.
 
-    The URLs must be valid (`cadvisor.parse_urls`). Two on one host and port are told apart by their paths.
+    The URLs must be valid (`sampling.cadvisor_urls`). Two on one host and port are told apart by their paths.
     """
     names = [host_and_port(url) for url in urls]
     return [

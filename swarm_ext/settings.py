@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import msgspec
 
 from swarm_ext.arrivals import RateProfile
-from swarm_ext.cadvisor import without_credentials
 from swarm_ext.errors import UserError
 from swarm_ext.options import OPTIONS, Option
 from swarm_ext.slo import Slo
+from swarm_ext.web_address import without_credentials
 
 if TYPE_CHECKING:
     from argparse import Namespace

@@ -14,9 +14,6 @@ from swarm_ext.cadvisor import (
     CAdvisor,
     CAdvisorError,
     ReplyTooLargeError,
-    host_and_port,
-    parse_urls,
-    without_credentials,
 )
 from tests.cadvisor_server import DOCKER, MACHINE, ROOT, Answer, CAdvisorServer, as_json
 
@@ -253,56 +250,3 @@ def test_no_answer_shows_the_password_of_the_url(serve: Callable[[Answer], CAdvi
     assert "admin" not in str(caught.value)
     assert "ss%2F" not in str(caught.value)
     assert "admin" not in repr(cadvisor)
-
-
-def test_urls_are_split_trimmed_and_kept_in_order() -> None:
-    assert parse_urls(" http://a:70/ ,https://b,http://[::1]:70/x") == [
-        "http://a:70",
-        "https://b",
-        "http://[::1]:70/x",
-    ]
-
-
-@pytest.mark.parametrize(
-    ("text", "says"),
-    [
-        ("", "empty"),
-        ("http://a:70,", "empty"),
-        ("a:70", "http:// or https://"),
-        ("//a:70", "http:// or https://"),
-        ("ftp://u:secret@a:70", "http:// or https://"),
-        ("http://", "no host|http:// or https://"),
-        ("http://:70", "no host"),
-        ("http://u:secret@:70", "no host"),
-        ("http://a:70000", "Port out of range"),
-        ("http://a:x", "Port could not be cast"),
-        ("http://a:0", "port 0"),
-        ("http://[::1:70", "Invalid IPv6"),
-        ("http://a:70?x=1", "no query"),
-        ("http://a:70#x", "no fragment"),
-        ("http://a b:70", "spaces"),
-        ("http://a:70\n", None),
-        ("http://a\x00:70", "control"),
-        ("http://a:70,http://a:70/", "twice"),
-    ],
-)
-def test_a_bad_url_is_refused_in_one_line_without_its_password(text: str, says: str | None) -> None:
-    if says is None:
-        assert parse_urls(text) == ["http://a:70"]
-        return
-    with pytest.raises(ValueError, match=says) as caught:
-        parse_urls(text)
-    assert "\n" not in str(caught.value)
-    assert "secret" not in str(caught.value)
-
-
-def test_a_urls_host_and_port_name_it() -> None:
-    assert host_and_port("http://u:p@Node-1:70/x") == "node-1:70"
-    assert host_and_port("https://a") == "a:443"
-    assert host_and_port("http://[::1]:70") == "[::1]:70"
-
-
-def test_credentials_are_taken_out_of_what_is_shown() -> None:
-    assert without_credentials("http://u:p@a:70/x@y") == "http://a:70/x@y"
-    assert without_credentials("u:p@a:70") == "a:70"
-    assert without_credentials("http://a:70") == "http://a:70"

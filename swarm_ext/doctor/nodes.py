@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from swarm_ext.cadvisor import without_credentials
 from swarm_ext.doctor.finding import Finding, ok, warning, wrong
+from swarm_ext.web_address import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence

@@ -5,8 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentTypeError
 
 from swarm_ext import option_types as t
-from swarm_ext.cadvisor import parse_urls
 from swarm_ext.options.option import Option
+from swarm_ext.sampling.cadvisor_urls import parse_urls
 from swarm_ext.slo import Slo
 from swarm_ext.store import DEFAULT_SPOOL, DEFAULT_SPOOL_LIMIT, DEFAULT_STORE
 

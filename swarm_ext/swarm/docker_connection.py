@@ -16,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 import requests
 import urllib3
 
-from swarm_ext.cadvisor import without_credentials
 from swarm_ext.causes import causes
 from swarm_ext.errors import UserError
 from swarm_ext.swarm import SwarmError
 from swarm_ext.swarm.docker_wire import refusal
+from swarm_ext.web_address import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -6,8 +6,8 @@ from collections import Counter
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Literal, get_args
 
-from swarm_ext.cadvisor import parse_urls
 from swarm_ext.model import Node, ServiceState, Task, TaskState, UpdateState
+from swarm_ext.sampling.cadvisor_urls import parse_urls
 from swarm_ext.swarm import SwarmError
 
 if TYPE_CHECKING:

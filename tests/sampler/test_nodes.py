@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import gevent
 import pytest
 
-from swarm_ext.cadvisor import parse_urls
 from swarm_ext.sampler import static_nodes
+from swarm_ext.sampling.cadvisor_urls import parse_urls
 from tests.cadvisor_server import FakeContainer, FakeNode
 from tests.sampler.cluster import A, B, Cluster, assert_without_gaps, node, troubles, until
 
