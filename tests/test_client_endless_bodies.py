@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from swarm_ext.client import fast_agent, reader
+from swarm_ext.client import fast_response, reader
 from swarm_ext.client.reader import ResponseReader
 from tests.client_visit import visit
 from tests.hostile_server import HostileServer, Peer, answers, ok
@@ -36,7 +36,7 @@ ENDLESS = pytest.mark.parametrize(
 
 @pytest.fixture(autouse=True)
 def _a_low_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (reader, fast_agent):
+    for module in (reader, fast_response):
         monkeypatch.setattr(module, "MAX_BODY_BYTES", MIB)
 
 

@@ -93,6 +93,18 @@ def test_a_response_that_breaks_off_is_told_as_that_over_http(part: bytes, words
         assert isinstance(response.error, ConnectionError)
 
 
+def test_a_stream_that_breaks_off_in_a_with_block_is_told_as_that() -> None:
+    with (
+        HostileServer(answers_once(ok(b"x" * 500)[:-380])) as server,
+        visit(server.url) as (client, reports),
+        client.get("/", stream=True, catch_response=True) as response,
+    ):
+        with pytest.raises(ConnectionError, match="closed after 120 of 500 bytes"):
+            response.content  # noqa: B018
+        response.failure("cut short")
+    assert "cut short" in reports.failure
+
+
 @pytest.mark.parametrize(
     ("part", "words"),
     [
@@ -170,6 +182,18 @@ def test_redirects_without_end_are_told() -> None:
         client.get("/")
         assert reports.failure == "more than 3 redirects"
         assert client.get("/", allow_redirects=False).status_code == 302
+
+
+@pytest.mark.parametrize("proxied", [False, True])
+def test_where_no_redirects_are_allowed_one_is_a_failed_request(proxied: bool) -> None:
+    there = answers(b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n")
+    with HostileServer(there) as server:
+        proxy = {"proxy_host": "127.0.0.1", "proxy_port": server.port} if proxied else {}
+        with visit(server.url, max_redirects=0, **proxy) as (client, reports):
+            assert client.get("/").status_code == 0
+            assert reports.failure == "more than 0 redirects"
+            assert client.get("/", allow_redirects=False).status_code == 302
+            assert reports.last["exception"] is None
 
 
 @pytest.mark.parametrize("proxied", [False, True])

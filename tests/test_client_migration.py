@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import gevent
 import pytest
 
 from tests.client_visit import visit
-from tests.hostile_server import HostileServer, answers, ok
+from tests.hostile_server import HostileServer, Peer, answers, ok
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -140,6 +141,27 @@ def test_a_header_that_gives_the_body_another_end_is_refused(
     assert server.connections == 1
 
 
+def test_a_body_does_not_wait_to_be_asked_for_but_by_locusts_client(server: HostileServer) -> None:
+    def script(peer: Peer) -> None:
+        head = peer.request_head()
+        with gevent.Timeout(0.2, False):
+            peer.request()
+        at_once.append(b"body" in (server.requests or [head])[-1])
+        peer.send(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if not server.requests:
+            peer.request()
+        peer.send(ok())
+
+    at_once: list[bool] = []
+    server.script = script
+    for proxy in ({}, {"proxy_host": "127.0.0.1", "proxy_port": server.port}):
+        with visit(server.url, **proxy) as (client, reports):
+            assert client.post("/", data=b"body", headers={"Expect": "100-continue"}).text == "ok"
+            assert reports.last["exception"] is None
+            assert server.requests.pop().endswith(b"\r\n\r\nbody")
+    assert at_once == [True, False]
+
+
 def test_a_path_may_be_any_part_of_a_host_that_has_a_path(server: HostileServer) -> None:
     with visit(f"{server.url}/api") as (client, _):
         client.get(".json")
@@ -158,22 +180,37 @@ def test_a_redirect_to_an_empty_location_is_the_response(server: HostileServer) 
     [
         (("Content-Type: text/html", "Content-Type: text/html; charset=utf-8"), "\u00fc".encode(), "\u00fc"),
         (("Content-Type: text/html; charset=idna",), b"ok", "ok"),
+        (("Content-Type: text/html; charset=unheard-of",), "\u00fc".encode(), "\u00fc"),
+        (("Content-Type: image/png", "Content-Type: application/x-own"), b"ok", "ok"),
+        ((), b"", ""),
     ],
 )
 def test_a_text_is_read_whatever_its_headers_say(
-    server: HostileServer, headers: tuple[str, ...], body: bytes, text: str
+    server: HostileServer, client: Any, headers: tuple[str, ...], body: bytes, text: str
 ) -> None:
     server.script = answers(ok(body, *headers))
-    with visit(server.url) as (client, _):
-        assert client.get("/").text == text
+    assert client.get("/").text == text
+    with client.get("/", catch_response=True) as response:
+        assert response.text == text
+    response = client.get("/")
+    response.encoding = "utf-16"
+    assert response.text == body.decode("utf-16", "replace")
 
 
-def test_json_that_is_not_in_unicode_is_read_as_its_header_says(server: HostileServer) -> None:
+def test_a_response_that_did_not_come_has_no_text_and_no_json() -> None:
+    for host in ("http://127.0.0.1:1", "https://127.0.0.1:1"):
+        with visit(host) as (client, _):
+            for response in (client.get("/"), client.get("/", catch_response=True)):
+                assert response.text is None
+                with pytest.raises(ValueError, match="Expecting value"):
+                    response.json()
+
+
+def test_json_that_is_not_in_unicode_is_read_as_its_header_says(server: HostileServer, client: Any) -> None:
     server.script = answers(
         ok('"\u00fc"'.encode("latin-1"), "Content-Type: application/json; charset=latin-1")
     )
-    with visit(server.url) as (client, _):
-        assert client.get("/").json() == "\u00fc"
+    assert client.get("/").json() == "\u00fc"
 
 
 @pytest.mark.parametrize("name", ["headers", "auth", "verify", "cert", "proxies", "cookies", "params"])

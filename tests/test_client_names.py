@@ -203,11 +203,21 @@ def test_port_0_is_refused_in_one_line() -> None:
         target("http://shop:0/")
 
 
-@pytest.mark.parametrize("host", NO_NAMES)
+@pytest.mark.parametrize("host", [*NO_NAMES, *NO_DECODED_NAMES, "[fe80::1%25]"])
 def test_a_user_whose_host_can_be_no_name_does_not_begin(host: str, names: dict[str, list[str]]) -> None:
-    with pytest.raises(ValueError, match=r"is not a name: "), visit(f"http://{host}"):
+    with (
+        pytest.raises(ValueError, match=r"is not a name.*: |has no zone") as refused,
+        visit(f"http://{host}"),
+    ):
         pass
+    assert "\n" not in str(refused.value)
     assert names["asked"] == []
+
+
+@pytest.mark.parametrize("host", NO_DECODED_NAMES)
+def test_a_host_over_tls_that_can_be_no_name_is_refused_too(host: str) -> None:
+    with pytest.raises(ValueError, match=r"is not a name"), visit(f"https://{host}"):
+        pass
 
 
 @pytest.mark.parametrize("host", [*NO_NAMES, "\u00fc" * 64, *NO_DECODED_NAMES])
@@ -233,10 +243,36 @@ def test_a_redirect_to_what_can_be_no_name_is_a_failed_request_and_nothing_is_pr
         ("127.0.0.1", "127.0.0.1"),
         ("[::1]", "::1"),
         ("[fe80::1%eth0.100]", "fe80::1%eth0.100"),
+        ("[fe80::1%25eth0.100]", "fe80::1%eth0.100"),
+        ("[fe80::1%25vlan-7]", "fe80::1%vlan-7"),
+        ("ex%61mple.t%45st", "example.test"),
+        ("b%C3%BCcher.test", "xn--bcher-kva.test"),
     ],
 )
 def test_a_name_or_an_address_is_looked_up_as_it_is(host: str, looked_up: str) -> None:
     assert target(f"http://{host}:81/").host == looked_up
+
+
+@pytest.mark.parametrize("proxied", [False, True], ids=["lean", "proxied"])
+@pytest.mark.parametrize(
+    ("host", "name"),
+    [("ex%61mple.test", "example.test"), ("b\u00fccher.test", "xn--bcher-kva.test")],
+)
+def test_a_users_host_is_asked_for_by_its_name_however_that_is_written(
+    host: str, name: str, proxied: bool, names: dict[str, list[str]]
+) -> None:
+    names[name] = names["127.0.0.1"] = ["127.0.0.1"]
+    with HostileServer(answers(ok())) as server:
+        proxy = {"proxy_host": "127.0.0.1", "proxy_port": server.port} if proxied else {}
+        with visit(f"http://a:b@{host}:{server.port}/api", **proxy) as (client, reports):
+            client.get("/x")
+            assert (reports.last["exception"], reports.last["name"]) == (None, "/x")
+            client.get(f"http://{host}:{server.port}/y")
+            assert reports.last["url"] == f"http://{name}:{server.port}/y"
+        assert names["asked"] == ["127.0.0.1" if proxied else name]
+    for request, path in zip(server.requests, ("/api/x", "/y"), strict=True):
+        assert request.split()[1].decode().endswith(path)
+        assert f"\r\nHost: {name}:{server.port}\r\n".encode() in request
 
 
 @pytest.mark.parametrize("proxied", [False, True], ids=["lean", "proxied"])

@@ -14,6 +14,7 @@ import gevent.ssl
 from locust.contrib.fasthttp import insecure_ssl_context_factory
 
 from swarm_ext.client.fast_session import BoundedFastSession
+from swarm_ext.client.host import with_ascii_host
 from swarm_ext.client.resolver import Resolver
 from swarm_ext.client.response import Response
 
@@ -36,7 +37,7 @@ class FastSessions:
     """
 
     def __init__(self, base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> None:
-        self._base_url = base_url
+        self._base_url = with_ascii_host(base_url)
         self._settings = {**settings, "ssl_context_factory": self._ssl_context, "resolver": Resolver()}
         self._make_context = settings["ssl_context_factory"]
         self._insecure = bool(settings["insecure"])

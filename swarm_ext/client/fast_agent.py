@@ -5,43 +5,37 @@ from __future__ import annotations
 import socket
 from functools import partial
 from typing import TYPE_CHECKING, Any
-from weakref import WeakMethod
+from weakref import ref
 
 import gevent
+import gevent.socket
 from geventhttpclient.client import HTTPClientPool
-from geventhttpclient.response import HTTPParseError
 from geventhttpclient.useragent import RetriesExceeded
-from locust.contrib.fasthttp import FastRequest, FastResponse, LocustUserAgent
+from locust.contrib.fasthttp import FastRequest, LocustUserAgent
 
 from swarm_ext.client import fast_failures, redirects
-from swarm_ext.client.decoding import decoded
-from swarm_ext.client.failures import NotConnectedError, TimedOutError, TooManyRedirectsError
-from swarm_ext.client.request import ascii_host
-from swarm_ext.client.size import MAX_BODY_BYTES, too_large
+from swarm_ext.client.failures import (
+    NotConnectedError,
+    TimedOutError,
+    TooManyRedirectsError,
+    is_shortage,
+)
+from swarm_ext.client.fast_response import WholeResponse
+from swarm_ext.client.host import ascii_host, without_zone
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from geventhttpclient.client import HTTPClient
     from geventhttpclient.connectionpool import ConnectionPool
 
+    from swarm_ext.client.address import Address
+    from swarm_ext.client.failures import RequestError
     from swarm_ext.client.resolver import Resolver
-
-_PIECE_BYTES = 64 * 1024
 
 
 class NotInTimeError(TimedOutError):
     """A whole request took longer than its `timeout=`: it is not for trying again."""
-
-
-class _StopConnecting(Exception):  # noqa: N818 - it becomes the NotInTimeError that it was made of
-    """Raised instead of an OSError, after which the next address would be tried, with no bound left."""
-
-
-def _connect(to_address: WeakMethod[Any], sock: Any, address: Any) -> Any:
-    """Connect to one address; it is a pool's method, and weak, or the pool would refer to itself."""
-    try:
-        return to_address()(sock, address)  # type: ignore[misc] # its pool is connecting, so it is there
-    except NotInTimeError as error:
-        raise _StopConnecting(error) from None
 
 
 class _Connections:
@@ -50,36 +44,63 @@ class _Connections:
     size = 0
     """A client makes a request that was closed without an answer again as often as this, and once more."""
 
-    def __init__(self, pool: ConnectionPool, peer: tuple[str, int], host: tuple[str, int]) -> None:
+    def __init__(
+        self, pool: ConnectionPool, resolver: Resolver, peer: tuple[str, int], host: tuple[str, int]
+    ) -> None:
         self._pool = pool
-        self._peer = peer
-        self._host = host
+        self._failure = partial(
+            fast_failures.while_connecting, peer=peer, host=host, seconds=pool.connection_timeout
+        )
         self.close = pool.close
         self.return_socket = pool.return_socket
         self.release_socket = pool.release_socket
+        # weak, or the pool would refer to itself
+        pool._create_socket = partial(_connected, ref(pool), resolver, peer, self._failure)  # type: ignore[method-assign]  # noqa: SLF001
 
     def get_socket(self) -> Any:
         """Return a connection; raise RequestError if there is none to be had."""
         try:
             return self._pool.get_socket()
-        except _StopConnecting as stopped:
-            raise stopped.args[0] from None
-        except (OSError, RuntimeError) as error:
-            raise fast_failures.while_connecting(
-                error, self._peer, self._host, self._pool.connection_timeout
-            ) from None
+        except RuntimeError as error:
+            raise self._failure(error) from None
 
 
-def _resolved(resolver: Resolver, peer: tuple[str, int], seconds: float | None) -> list[tuple[Any, ...]]:
-    """Return the addresses of a host and port as getaddrinfo would, another one first each time; raise RequestError."""
+def _connected(
+    of: ref[ConnectionPool], resolver: Resolver, peer: tuple[str, int], failed: Callable[..., RequestError]
+) -> Any:
+    """Return a new connection of a pool; addresses are tried in turn. Raise RequestError, or a proxy's RuntimeError."""
+    pool: Any = of()  # it is connecting, so it is there
     try:
-        host = ascii_host(peer[0])
+        name = ascii_host(peer[0])
     except ValueError as error:
         raise NotConnectedError(str(error)) from None
-    return [
-        (address.family, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", address.sockaddr)
-        for address in resolver.addresses(host, peer[1], seconds)
-    ]
+    failure = None
+    for address in resolver.addresses(name, peer[1], pool.connection_timeout):
+        try:
+            return _connected_to(pool, address)
+        except NotInTimeError:
+            raise
+        except OSError as error:
+            failure = failed(error)
+            if is_shortage(failure):
+                break
+            resolver.rest(name, peer[1], address)
+            if isinstance(failure, TimedOutError):
+                break
+    assert failure is not None  # noqa: S101 - a name without addresses does not resolve
+    raise failure
+
+
+def _connected_to(pool: Any, address: Address) -> Any:
+    plain = gevent.socket.socket(address.family, socket.SOCK_STREAM)
+    try:
+        plain.settimeout(pool.connection_timeout)
+        connected = pool._connect_socket(plain, address.sockaddr)  # noqa: SLF001 - TLS and proxies are its own
+        connected.settimeout(pool.network_timeout)
+    except BaseException:
+        plain.close()
+        raise
+    return connected
 
 
 class _Clients(HTTPClientPool):
@@ -99,9 +120,11 @@ class _Clients(HTTPClientPool):
             peer = self._proxy or host
             # there is no other way to what follows
             pool: Any = client._connection_pool  # noqa: SLF001
-            pool._resolve = partial(_resolved, self._resolver, peer, pool.connection_timeout)  # noqa: SLF001
-            pool._connect_socket = partial(_connect, WeakMethod(pool._connect_socket))  # noqa: SLF001
-            client._connection_pool = _Connections(pool, peer, host)  # type: ignore[assignment]  # noqa: SLF001
+            if "%" in url.host:
+                client.host = without_zone(url.host)
+                if client.ssl:
+                    pool.ssl_options["server_hostname"] = client.host
+            client._connection_pool = _Connections(pool, self._resolver, peer, host)  # type: ignore[assignment]  # noqa: SLF001
         return client
 
 
@@ -117,29 +140,6 @@ class _FastRequest(FastRequest):
             raise redirects.to_nowhere(redirects.NO_SUCH_PATH.format(path=self.url_split.path))
 
 
-class _FastResponse(FastResponse):
-    """A response whose body is decoded, and fails, as the lean client's."""
-
-    network_timeout: float | None = None
-    """How long each silence of the server may last, in seconds."""
-
-    def _content(self) -> bytes:
-        headers = self.headers
-        body = bytearray()
-        try:
-            while len(body) <= MAX_BODY_BYTES and (piece := self.read(_PIECE_BYTES)):
-                body += piece
-        except (OSError, HTTPParseError) as error:
-            received = len(body) + len(self.read())  # what there was of it
-            announced = headers.get("content-length") if headers else None
-            raise fast_failures.of_the_body(error, received, announced, self.network_timeout) from None
-        self.release()
-        if len(body) > MAX_BODY_BYTES:
-            raise too_large(MAX_BODY_BYTES)
-        codings = headers.getlist("content-encoding") if headers else []
-        return decoded(bytes(body), ",".join(codings).encode("latin-1")) if codings and body else bytes(body)
-
-
 class FastAgent(LocustUserAgent):
     """Locust's user agent. `network_timeout` bounds each silence of a server, in seconds; `resolver` has the addresses.
 
@@ -147,7 +147,7 @@ class FastAgent(LocustUserAgent):
     """
 
     request_type = _FastRequest
-    response_type = _FastResponse
+    response_type = WholeResponse
 
     def __init__(
         self,

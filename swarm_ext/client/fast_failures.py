@@ -115,6 +115,19 @@ def of_the_body(
     return lost(None, progress) if _said(error) in _CLOSED_EARLY else _invalid(error)
 
 
+def forget_the_way(error: BaseException | None) -> None:
+    """Drop what a failure came through: tracebacks hold frames, and these the failure, for the garbage collector.
+
+    That runs rarely during a load, and a site that is down makes thousands of failures.
+    """
+    way = [] if error is None else [error]
+    while way:
+        each = way.pop()
+        earlier = (each.__context__, each.__cause__, each.__dict__.pop("original", None))
+        way += [before for before in earlier if before is not None]
+        each.__traceback__ = each.__context__ = each.__cause__ = None
+
+
 def _ran_out(seconds: float | None, error: BaseException) -> bool:
     """Return whether it was `seconds`, if that is a limit, that ran out: the system has limits of its own."""
     return seconds is not None and isinstance(error, TimeoutError) and error.errno != errno.ETIMEDOUT

@@ -6,13 +6,16 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import gevent
-from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, ErrorResponse, FastHttpSession
+from locust.contrib.fasthttp import FAILURE_EXCEPTIONS, FastHttpSession
 
+from swarm_ext.client import redirects
 from swarm_ext.client.body import encoded_body, is_whole
 from swarm_ext.client.elsewhere import OfTheUserClass
-from swarm_ext.client.failures import RequestError
+from swarm_ext.client.failures import RequestError, TooManyRedirectsError
 from swarm_ext.client.fast_agent import FastAgent, NotInTimeError
-from swarm_ext.client.fast_failures import of_the_exchange
+from swarm_ext.client.fast_failures import forget_the_way, of_the_exchange
+from swarm_ext.client.fast_response import CaughtFastResponse, NoResponse
+from swarm_ext.client.host import with_ascii_host
 from swarm_ext.client.request import (
     as_headers,
     authorization,
@@ -20,9 +23,9 @@ from swarm_ext.client.request import (
     merged,
     query_of,
     target,
-    without_credentials,
 )
 from swarm_ext.client.request_options import checked_timeout, unknown_option, with_files
+from swarm_ext.web_address import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -111,10 +114,15 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
             method, url, name, data, catch_response, stream,
             all_headers, None, json, context=dict(context or {}), **options,
         )  # fmt: skip
-        if catch_response:  # it has all of the response but what this is
-            caught = response.request_meta["response"]
-            response._elapsed, response._history = caught._elapsed, caught._history  # noqa: SLF001
+        if catch_response:
+            meta = response.request_meta
+            response = CaughtFastResponse(meta["response"], self.request_event, meta)
+        forget_the_way(getattr(response, "error", None))
         return response
+
+    def close(self) -> None:
+        """Close what connections it has. A request after this opens another."""
+        self.client.close()
 
     def _authorized(self, url: str, auth: Any, headers: Mapping[str, Any]) -> Headers:
         """Return headers with the credentials of a request: those given, the URL's, or on the user's host the host's."""
@@ -128,7 +136,7 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         return merged({"Authorization": own} if own else {}, headers)
 
     def _build_url(self, path: str) -> str:
-        return full_url(self.base_url or "", path)
+        return with_ascii_host(full_url(self.base_url or "", path))
 
     def _send_request_safe_mode(
         self, method: str, url: str, *, timeout: float | None = None, **options: Any
@@ -140,7 +148,8 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         try:
             return self.exchange(method, url, **options)
         except RequestError as error:
-            response = ErrorResponse(
+            forget_the_way(error)
+            response = NoResponse(
                 self.client._make_request(url, method=method, params=options.get("params")),  # noqa: SLF001
                 error,
             )
@@ -171,10 +180,22 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         except FAILURE_EXCEPTIONS as error:
             response = getattr(error, "response", None)  # a status that is a failure comes as an exception
             if response is None:
-                raise of_the_exchange(error, self.client.network_timeout) from None
+                failure = of_the_exchange(error, self.client.network_timeout)
+                forget_the_way(error)
+                raise failure from None
+            del error.__dict__["response"]  # they would refer to each other
             response.error = error
+        if self.client.max_redirects == 0 and "max_redirects" not in options and _redirects(response):
+            response.release()
+            raise TooManyRedirectsError("more than 0 redirects")  # theirs takes 0 for not to follow any
         if whole:
             response.content  # noqa: B018 - it is read here, where a failure is one of the request
             response._elapsed = time.perf_counter() - began  # noqa: SLF001
         found: FastResponse = response
         return found
+
+
+def _redirects(response: FastResponse) -> bool:
+    return response.status_code in redirects.STATUSES and bool(
+        response.headers and response.headers.get("location")
+    )

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import unquote, urljoin, urlsplit
+from urllib.parse import urljoin
 
 from swarm_ext.client.failures import BadResponseError
-from swarm_ext.client.request import Request, ascii_host, target
+from swarm_ext.client.host import with_ascii_host
+from swarm_ext.client.request import Request, target
 
 STATUSES = frozenset({301, 302, 303, 307, 308})
 _REWRITTEN_TO_GET = frozenset({301, 302, 303})
 _ABOUT_THE_BODY = frozenset({"content-length", "content-type", "content-encoding", "transfer-encoding"})
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 """Servers send such bytes as they are, in UTF-8 mostly; encoded they come back to them as they were."""
-_NOT_IN_NAMES = re.compile(r"[\x00-\x20#%/:<>?@\[\\\]^|\x7f]")
-"""What would end a host's name where it stands, in a URL or a header, or make another of it (WHATWG URL, section 3.1)."""
 _OF_THE_ORIGIN = frozenset({"authorization", "host"})
 NO_SUCH_PATH = "the path {path!r} begins with //, which Locust's FastHttpSession does not send"
 
@@ -31,19 +30,9 @@ def _percent_encoded(found: re.Match[bytes]) -> bytes:
 def ascii_location(location: bytes) -> str:
     """Return a location in ASCII: its host, if it names one, as the resolver takes it, anything else percent-encoded.
 
-    A host may be percent-encoded too, as browsers have it. Raise ValueError for one that can be no name.
+    Raise ValueError for a host that can be no name.
     """
-    text = _BEYOND_ASCII.sub(_percent_encoded, location).decode("ascii")
-    parts = urlsplit(text)
-    host = parts.hostname or ""
-    if "%" not in host or ":" in host:  # beside colons it is the zone of an IPv6 address
-        return text
-    name = ascii_host(unquote(host).lower())
-    if bad := _NOT_IN_NAMES.search(name):
-        raise ValueError(f"the host {host!r} is not a name: {bad.group()!r} is in none")
-    credentials, at, place = parts.netloc.rpartition("@")
-    _, colon, port = place.partition(":")
-    return parts._replace(netloc=f"{credentials}{at}{name}{colon}{port}").geturl()
+    return with_ascii_host(_BEYOND_ASCII.sub(_percent_encoded, location).decode("ascii"))
 
 
 def following(request: Request, status: int, location: bytes) -> Request:

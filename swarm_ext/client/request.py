@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 import reprlib
-from base64 import b64encode
 from collections.abc import Mapping
-from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+
+from swarm_ext.client.host import ascii_host, in_url, without_zone
+from swarm_ext.web_address import basic_auth, without_credentials
 
 Headers = dict[str, Any]
 """Header names and values: str, or what str() makes one of."""
@@ -16,21 +17,20 @@ Headers = dict[str, Any]
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _FIELD_VALUE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
-_CREDENTIALS = re.compile(r"^([^/?#]*//)[^/?#]*@")
 _ABSOLUTE = re.compile("https?://", re.IGNORECASE)
 _DEFAULT_PORT = 80
 _KEPT_IN_PATHS = "!#$%&'()*+,/:;=?@[]~"
 """Characters of a path or query that are sent as they are; everything else is percent-encoded, as UTF-8."""
-_LONGEST_LABEL, _LONGEST_NAME = 63, 253
-_SHOWN_CHARACTERS = 80
-"""How much of a host is told: one that a redirect names may be of any length."""
 _WITH_LENGTH = frozenset({"POST", "PUT", "PATCH"})
 IDEMPOTENT = frozenset({"GET", "HEAD", "OPTIONS", "TRACE", "PUT", "DELETE"})
 """Methods that a server may be asked for twice with the effect of once (RFC 9110, section 9.2.2)."""
 
 
 class Target(NamedTuple):
-    """Where a request goes: `url` in full, without credentials, and its parts as they are used."""
+    """Where a request goes: `url` in full, without credentials, and its parts as they are used.
+
+    `authority` is what the server is told of its host and port.
+    """
 
     url: str
     scheme: str
@@ -75,15 +75,15 @@ def target(url: str, params: Any = None) -> Target:
     scheme = parts.scheme.lower()
     host = ascii_host(given_host)
     port = given_port or (443 if scheme == "https" else _DEFAULT_PORT)
-    named = f"[{host}]" if ":" in host else host
-    authority = named if given_port is None else f"{named}:{port}"
+    named = in_url(host)
+    behind = "" if given_port is None else f":{port}"
     return Target(
-        url=urlunsplit((scheme, authority, parts.path, query, "")),
+        url=urlunsplit((scheme, named + behind, parts.path, query, "")),
         scheme=scheme,
         host=host,
         port=port,
         path=path,
-        authority=authority,
+        authority=(in_url(without_zone(host)) if "%" in host else named) + behind,
         authorization=basic_auth(unquote(parts.username), unquote(parts.password or ""))
         if parts.username
         else None,
@@ -108,11 +108,6 @@ def full_url(base_url: str, url: str) -> str:
     return base_url + url
 
 
-def without_credentials(url: str) -> str:
-    """Return a URL as it may be shown; what stands in its path or query is not its own."""
-    return _CREDENTIALS.sub(r"\1", url)
-
-
 def query_of(params: Any) -> str:
     """Return what is added to a query: of a mapping or of pairs what has a value, None being none.
 
@@ -130,41 +125,6 @@ def query_of(params: Any) -> str:
             f"params is {reprlib.repr(params)}: give a mapping, a list of pairs, str or bytes"
         ) from None
     return urlencode(given, doseq=True)
-
-
-@lru_cache(maxsize=1024)
-def ascii_host(host: str) -> str:
-    """Return a host as the resolver takes it, an address as it is; raise ValueError for what can be no name in the DNS.
-
-    The bounds are those of RFC 1035, section 2.3.4; what is not ASCII is written in it by IDNA (RFC 3490).
-    """
-    shown = host if len(host) <= _SHOWN_CHARACTERS else host[:_SHOWN_CHARACTERS] + "…"
-    try:
-        name = host if host.isascii() else host.encode("idna").decode("ascii")
-    except UnicodeError as error:
-        raise ValueError(
-            f"the host {shown!r} is not a name that IDNA allows: {error.__cause__ or error}"
-        ) from None
-    whole = name.removesuffix(".")
-    if len(whole) > _LONGEST_NAME or not all(0 < len(part) <= _LONGEST_LABEL for part in whole.split(".")):
-        raise ValueError(
-            f"the host {shown!r} is not a name: each part between dots has 1 to {_LONGEST_LABEL} characters, "
-            f"and all of it {_LONGEST_NAME} at most"
-        )
-    return name
-
-
-def basic_auth(name: str | bytes, password: str | bytes) -> str:
-    """Return the value of an Authorization header (RFC 7617): in Latin-1 as Locust's clients, else in UTF-8."""
-    pair = b":".join(_encoded(part) if isinstance(part, str) else part for part in (name, password))
-    return "Basic " + b64encode(pair).decode("ascii")
-
-
-def _encoded(text: str) -> bytes:
-    try:
-        return text.encode("latin-1")
-    except UnicodeEncodeError:
-        return text.encode()
 
 
 def authorization(auth: Any) -> str:

@@ -7,13 +7,12 @@ from datetime import timedelta
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from charset_normalizer import detect
 from geventhttpclient.header import Headers
 from locust.contrib.fasthttp import LocustBadStatusCode, LocustUserAgent
 from locust.exception import CatchResponseError, LocustError, ResponseError
-from requests.utils import get_encoding_from_headers
 
 from swarm_ext.client.elsewhere import Elsewhere
+from swarm_ext.client.text import encoding_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -100,12 +99,8 @@ class Response:
             return None
         if self.encoding is None:
             kind = self.fields.get(b"content-type", b"").decode("latin-1")
-            declared = get_encoding_from_headers({"content-type": kind})
-            self.encoding = declared or detect(self.content)["encoding"]
-        try:
-            return str(self.content, self.encoding or "utf-8", errors="replace")
-        except (LookupError, UnicodeError):  # an encoding that nobody knows, or that is not for bodies
-            return str(self.content, "utf-8", errors="replace")
+            self.encoding = encoding_of(self.content, kind)
+        return text_of(self.content, self.encoding)
 
     def json(self) -> Any:
         """Return the body's JSON; raise ValueError if it is none. It is UTF-8, 16 or 32, else as the headers say."""

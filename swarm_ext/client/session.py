@@ -27,10 +27,10 @@ from swarm_ext.client.request import (
     as_headers,
     authorization,
     target,
-    without_credentials,
 )
 from swarm_ext.client.request_options import checked_timeout, unknown_option
 from swarm_ext.client.response import CaughtResponse, Response, verify_status
+from swarm_ext.web_address import without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -171,6 +171,9 @@ class Session(OfTheUserClass):
         except gevent.Timeout as time_is_up:
             if time_is_up is not timer:
                 raise
+            time_is_up.__traceback__ = time_is_up.__context__ = (
+                None  # they lead back here, where it is `timer`
+            )
             return _failed(request, TimedOutError(f"not complete within {timeout:g} s"), [])
         finally:
             timer.close()

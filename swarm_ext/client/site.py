@@ -27,7 +27,7 @@ class Site:
     def __init__(self, base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> None:
         home = target(base_url)
         self._home = home
-        self.base_url = base_url.replace(base_url.split("/")[2], home.authority, 1).rstrip("/")
+        self.base_url = home.url.rstrip("/")
         self.max_redirects = int(settings["max_redirects"])
         self.max_retries = int(settings["max_retries"])
         self.transport = Transport(
