@@ -123,8 +123,7 @@ class LocalLoad:
     def _deal(self) -> None:
         if self._dealer is None:
             return
-        fired, _ = self._generator.player.news()
-        self._dealer.fired("local", fired)
+        self._dealer.fired("local", self._generator.player.news())
         for numbers in self._dealer.deal(horizon(time.monotonic() - self._begun), {"local": 1}).values():
             self._generator.player.put(recorded(self._dealer, numbers))
 

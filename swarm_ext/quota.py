@@ -3,10 +3,11 @@
 The master holds the N (`Ledger`) and deals them in leases; each worker spends its lease (`Lease`) and asks for the next
 when half of it is gone, so that an arrival seldom waits for one. In one process the Lease holds all N from the beginning.
 
-A worker that is silent is lost, and what it held is dealt to others. It may only have been stopped for a while, and go on:
-so a lease lapses in a process that has not run for `LAPSE_SECONDS` (Gray and Cheriton, "Leases", SOSP 1989), and what such a
-worker had made and not told yet is taken from what is left to deal, and if that is too little, from what others hold. The
-total exceeds N only if they have made it by then.
+A worker that is silent is lost, and what it held is dealt to others if it stays away. It may only have stood still, or been
+cut off, and go on: so a lease lapses in a process that has not heard for `LAPSE_SECONDS` that the master had its word (Gray
+and Cheriton, "Leases", SOSP 1989), and the master deals it anew only when it has surely lapsed. What such a worker had made
+before that and not told yet is taken from what is left to deal, and if that is too little, from what others hold. The total
+exceeds N only if they have made it by then.
 """
 
 from __future__ import annotations
@@ -33,15 +34,15 @@ GRANT_TIMES = 4
 _REMEMBERED = 0.98
 """The share of the slowest grant's time that still counts at the next grant."""
 
-LAPSE_SECONDS = 2.0
-"""How long a process may stand still before its lease lapses: less than a silent worker needs to be given up."""
+LAPSE_SECONDS = 5.0
+"""How long after the last word that the master is known to have had a lease lapses: before a silent worker is given up."""
 
 
 class Lease:
     """The arrivals that one process may make: `limit` of them, or what the master deals when `ask` asks it for more.
 
     `ask` is called with how many are wanted (0: some were only given back), must not yield, and is answered later by
-    `grant`. Neither: no limit. Who asks also calls `keep` at least every second; `clock` is in seconds.
+    `grant`. Neither: no limit. Who asks also calls `keep` about every second; `clock` is in seconds.
     """
 
     def __init__(
@@ -82,19 +83,26 @@ class Lease:
             self._granted.clear()
             self._request(rate)
             self._granted.wait()
+            self._lapse_if_not_kept()
         self._left -= 1
         if self._left <= self._size // 2:
             self._request(rate)
         return True
 
     def grant(self, arrivals: int, *, exhausted: bool) -> None:
-        """Take what the master dealt. `exhausted`: there is nothing left to deal for now."""
-        if self._asked_at is not None:
-            self._grant_seconds = max(self._clock() - self._asked_at, _REMEMBERED * self._grant_seconds)
-        self._asked_at = None
+        """Take what the master dealt. `exhausted`: there is nothing left to deal for now.
+
+        A grant that was so long on its way that the master may have given this process up meanwhile is given back.
+        """
+        asked_at, self._asked_at = self._asked_at, None
         self._dry = exhausted
         self._left += arrivals
         self._size = arrivals or self._size
+        if asked_at is not None:
+            seconds = self._clock() - asked_at
+            self._grant_seconds = max(seconds, _REMEMBERED * self._grant_seconds)
+            if seconds > LAPSE_SECONDS:
+                self._lapse()
         self._granted.set()
 
     def give_back(self) -> int:
@@ -103,13 +111,18 @@ class Lease:
         self.returned += left
         return left
 
-    def keep(self) -> None:
-        """Say that this process is running: its lease stays its own, unless it stood still before this."""
+    def keep(self, told_at: float) -> None:
+        """Note that the master had what this process told at `told_at`: its lease stays its own, unless it has lapsed before."""
         self._lapse_if_not_kept()
-        self._kept = self._clock()
+        self._kept = max(self._kept, told_at)
 
     def _lapse_if_not_kept(self) -> None:
-        if self._ask is not None and self._clock() - self._kept > LAPSE_SECONDS and self.give_back():
+        if self._clock() - self._kept > LAPSE_SECONDS:
+            self._lapse()
+
+    def _lapse(self) -> None:
+        self._kept = self._clock()  # what is granted from now on was dealt after this
+        if self._ask is not None and self.give_back():
             self._ask(0)
 
     def _request(self, rate: float) -> None:

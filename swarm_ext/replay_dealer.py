@@ -20,7 +20,7 @@ MOST_AT_ONCE = 10_000
 
 
 class Dealer:
-    """Deals the arrivals of a trace, by their numbers in it: each to one worker, and to another only if that one is lost."""
+    """Deals the arrivals of a trace, by their numbers in it: each to one worker, and to another when it is taken back."""
 
     def __init__(self, trace: Trace) -> None:
         self._trace = trace
@@ -79,17 +79,10 @@ class Dealer:
                 self._fired[number] = 1
                 self.fired_once += 1
 
-    def returned(self, worker: str, numbers: Iterable[int]) -> None:
-        """Note what a worker gave back: others get it, unless they have it already."""
-        held = self._held.get(worker, set())
-        self._deal_again(held.intersection(numbers))
-        held.difference_update(numbers)
+    def held(self, worker: str) -> list[int]:
+        """Return the arrivals that a worker was dealt and has not told that it fired, in order."""
+        return sorted(self._held.get(worker, ()))
 
-    def lose(self, worker: str) -> list[int]:
-        """Deal anew what a lost worker has not told that it fired; return the numbers of these arrivals, in order."""
-        held = sorted(self._held.pop(worker, ()))
-        self._deal_again(held)
-        return held
-
-    def _deal_again(self, numbers: Iterable[int]) -> None:
-        self._again = sorted({*self._again, *numbers})
+    def take_back(self, worker: str) -> None:
+        """Deal anew what a worker was dealt and has not told that it fired."""
+        self._again = sorted({*self._again, *self._held.pop(worker, ())})

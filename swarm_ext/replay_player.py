@@ -1,7 +1,8 @@
 """Recorded arrivals on their way through one generating process: each goes to exactly one of its streams. No Locust.
 
 A stream takes the next one, waits until it is due, claims it and fires it. One that is taken and not claimed, because its
-user was removed, is put back. What the process gives back (it has no users, or stood still) is nobody's here any more.
+user was removed, is put back. What the process gives back (it has no users, or stood still) is nobody's here any more: its
+next *term* begins, and what was dealt for an earlier one, and is still on its way, is void.
 """
 
 from __future__ import annotations
@@ -27,8 +28,8 @@ class Recorded(NamedTuple):
 class Player:
     """The recorded arrivals that this process is to fire. `clock` is in seconds.
 
-    Whoever deals them from afar calls `keep` at least every second: a process that then stands still for `LAPSE_SECONDS` is
-    taken for lost, and what it had is dealt to others, so it gives that back before it fires anything more.
+    Who tells a master about them calls `keep` about every second: a process that stands still, or is cut off, for
+    `LAPSE_SECONDS` may be given up after that, and what it had dealt to others, so it gives that back before it fires more.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -37,10 +38,13 @@ class Player:
         self._waiting: PriorityQueue[Recorded] = PriorityQueue()
         self._held: set[int] = set()
         self._fired: list[int] = []
-        self._returned: list[int] = []
+        self.term = 0
+        """How often this process has given back all that it had, whatever that was."""
 
-    def put(self, arrivals: Iterable[Recorded]) -> None:
-        """Take arrivals to be fired."""
+    def put(self, arrivals: Iterable[Recorded], term: int = 0) -> None:
+        """Take arrivals to be fired, unless they were dealt for an earlier term."""
+        if term != self.term:
+            return
         for arrival in arrivals:
             self._held.add(arrival.number)
             self._waiting.put_nowait(arrival)
@@ -67,8 +71,8 @@ class Player:
         return True
 
     def give_back(self) -> None:
-        """Give up every arrival that is not fired yet."""
-        self._returned += self._held
+        """Give up every arrival that is not fired yet, those too that are on their way here."""
+        self.term += 1
         self._held.clear()
         while True:
             try:
@@ -76,18 +80,17 @@ class Player:
             except Empty:
                 return
 
-    def keep(self) -> None:
-        """Say that this process is running."""
+    def keep(self, told_at: float) -> None:
+        """Note that the master had what this process told at `told_at`."""
         self._lapse_if_not_kept()
-        self._kept = self._clock()
+        self._kept = told_at if self._kept is None else max(self._kept, told_at)
 
     def _lapse_if_not_kept(self) -> None:
         if self._kept is not None and self._clock() - self._kept > LAPSE_SECONDS:
-            self._kept = self._clock()
+            self._kept = self._clock()  # what is dealt for the next term was dealt after this
             self.give_back()
 
-    def news(self) -> tuple[list[int], list[int]]:
-        """Return the numbers of the arrivals fired and of those given back since this was asked last."""
-        news = self._fired, self._returned
-        self._fired, self._returned = [], []
+    def news(self) -> list[int]:
+        """Return the numbers of the arrivals fired since this was asked last."""
+        news, self._fired = self._fired, []
         return news

@@ -151,7 +151,7 @@ def test_a_lease_lapses_too_when_the_process_first_says_that_it_is_running() -> 
     lease = Lease(ask=asked.append, clock=clock)
     lease.grant(10, exhausted=False)
     clock.now += LAPSE_SECONDS + 0.1
-    lease.keep()
+    lease.keep(clock.now)
     assert (lease.returned, asked) == (10, [0])
 
 
@@ -161,9 +161,35 @@ def test_a_lease_that_is_kept_lasts() -> None:
     lease.grant(10, exhausted=True)
     for _ in range(10):
         clock.now += LAPSE_SECONDS / 2
-        lease.keep()
+        lease.keep(clock.now)
         assert lease.take(0.5) is True
     assert lease.returned == 0
+
+
+def test_a_lease_lapses_in_a_process_that_runs_and_is_not_heard() -> None:
+    clock, asked = Clock(), list[int]()
+    lease = Lease(ask=asked.append, clock=clock)
+    told = clock.now
+    lease.grant(10, exhausted=True)
+    for _ in range(6):
+        clock.now += LAPSE_SECONDS / 5
+        lease.keep(told)
+    assert (lease.take(1.0), lease.returned, asked) == (False, 10, [0])
+
+
+def test_a_grant_that_was_read_too_late_is_given_back_and_asked_for_anew() -> None:
+    clock, asked = Clock(), list[int]()
+    lease = Lease(ask=asked.append, clock=clock)
+    waiting = gevent.spawn(lease.take, 1.0)
+    gevent.sleep(0)
+    clock.now += LAPSE_SECONDS + 0.1
+    lease.grant(7, exhausted=False)
+    gevent.sleep(0)
+    assert (lease.returned, asked) == (7, [1, 0, 1])
+    assert not waiting.ready()
+    clock.now += 0.1
+    lease.grant(1, exhausted=True)
+    assert waiting.get(timeout=5) is True
 
 
 @pytest.mark.parametrize(
@@ -179,7 +205,7 @@ def test_where_grants_take_long_a_lease_lasts_longer_within_bounds(
     waiting = gevent.spawn(lease.take, 1000.0)
     gevent.sleep(0)
     clock.now += grant_seconds
-    lease.keep()
+    lease.keep(clock.now)
     lease.grant(2, exhausted=False)
     waiting.get(timeout=5)
     assert asked == [1000 * LEASE_SECONDS, pytest.approx(1000 * lease_seconds, abs=1)]

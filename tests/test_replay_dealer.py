@@ -45,28 +45,22 @@ def test_a_worker_that_joins_late_has_its_share_from_then_on_and_no_more() -> No
     assert abs(len(dealt["a"]) - len(dealt["b"])) <= 1
 
 
-def test_what_a_lost_worker_has_not_told_of_is_dealt_to_the_others() -> None:
+def test_what_a_worker_has_not_told_of_is_taken_back_and_dealt_to_the_others() -> None:
     deals = dealer()
     first = deals.deal(9, {"a": 1, "b": 1})
     deals.fired("a", first["a"][:2])
-    assert deals.lose("a") == first["a"][2:]
-    assert deals.lose("a") == []
+    assert deals.held("a") == first["a"][2:]
+    deals.take_back("a")
+    assert deals.held("a") == []
     assert deals.deal(9, {"b": 1}) == {"b": first["a"][2:]}
-
-
-def test_what_is_given_back_is_dealt_again_unless_others_have_it_already() -> None:
-    deals = dealer()
-    deals.deal(3, {"a": 1})
-    deals.returned("a", [2, 3])
-    assert deals.deal(3, {"b": 1}) == {"b": [2, 3]}
-    deals.returned("a", [2, 3])
-    assert deals.deal(3, {"c": 1}) == {}
+    deals.take_back("a")
+    assert deals.deal(9, {"c": 1}) == {}
 
 
 def test_what_a_lost_worker_tells_late_is_not_dealt_any_more_and_counted_if_it_was() -> None:
     deals = dealer(4)
     deals.deal(3, {"a": 1})
-    deals.lose("a")
+    deals.take_back("a")
     deals.fired("a", [0])
     assert deals.deal(3, {"b": 1}) == {"b": [1, 2, 3]}
     deals.fired("a", [1])
@@ -78,7 +72,7 @@ def test_a_heap_of_arrivals_is_dealt_in_parts() -> None:
     deals = dealer(3 * MOST_AT_ONCE, every=0.0)
     sizes = [len(deals.deal(0, {"a": 1})["a"]) for _ in range(3)]
     assert sizes == [MOST_AT_ONCE] * 3
-    deals.lose("a")
+    deals.take_back("a")
     assert len(deals.deal(0, {"b": 1})["b"]) == MOST_AT_ONCE
     assert deals.deal(0, {}) == {}
 
@@ -102,11 +96,11 @@ def test_whatever_happens_to_workers_each_arrival_is_fired_once_but_for_those_na
             deals.fired(worker, untold[worker])
             untold[worker] = []
         elif action < 0.93:
-            deals.returned(worker, held[worker])
-            held[worker] = []
+            deals.fired(worker, untold[worker])
+            deals.take_back(worker)
+            held[worker], untold[worker] = [], []
         elif action < 0.94:
-            deals.lose(worker)  # it lives, and gives back what it holds when it hears of that
-            deals.returned(worker, held[worker])
+            deals.take_back(worker)  # it lives, and tells later what it has fired
             held[worker] = []
     while not deals.done:
         for worker, numbers in deals.deal(5000, dict.fromkeys(held, 1)).items():

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from swarm_ext.distributed.roll import Roll
+from swarm_ext.distributed.roll import DOUBT_SECONDS, Roll
+from swarm_ext.quota import LAPSE_SECONDS
 
 
 def test_who_takes_part_and_is_not_present_is_missing() -> None:
@@ -44,3 +45,15 @@ def test_losses_are_told_by_the_workers_names() -> None:
     roll = Roll(100.0, ["a", "b"])
     lines = [roll.lose(worker, now, "") for worker, now in (("b", 101.0), ("a", 102.0))]
     assert roll.losses() == lines[::-1]
+
+
+def test_a_lost_worker_is_given_up_when_it_was_not_heard_for_longer_than_its_leases_last() -> None:
+    assert DOUBT_SECONDS > LAPSE_SECONDS
+    roll = Roll(100.0, ["a", "b"])
+    roll.lose("a", 110.0, "")
+    roll.hear("a", 112.0)
+    roll.hear("b", 112.0)
+    assert roll.given_up(112.0 + DOUBT_SECONDS) == set()
+    assert roll.given_up(112.1 + DOUBT_SECONDS) == {"a"}
+    roll.find("a", 125.0)
+    assert roll.given_up(200.0) == set()

@@ -161,6 +161,8 @@ class Fleet:
             gevent.spawn(self._rebalance)
         for worker in self._roll.missing(alive) - set(self._finals):
             self._lose(worker)
+        for worker in self._roll.given_up(time.monotonic()):
+            self._give_up(worker)
         if self._leases is not None:
             self._leases.recall_excess(alive)
         self._desk.ask_again(alive)
@@ -169,16 +171,21 @@ class Fleet:
 
     def _lose(self, worker: str) -> None:
         if worker not in self._roll.lost:
-            logger.warning("%s", self._roll.lose(worker, time.monotonic(), self._give_up(worker)))
+            logger.warning("%s", self._roll.lose(worker, time.monotonic(), self._uncertain(worker)))
+
+    def _give_up(self, worker: str) -> None:
+        """Let others have what a lost worker was dealt; again when it may have told more."""
         if self._leases is not None:
             self._leases.lose(worker)
+        if self._replay is not None:
+            self._replay.give_up(worker)
 
-    def _give_up(self, worker: str) -> str:
-        """Let others have what a replay dealt to a worker; return what is not known of its arrivals, in words."""
+    def _uncertain(self, worker: str) -> str:
+        """Return what is not known of a lost worker's arrivals, in words."""
         others_go_on = bool(set(self.names()) - set(self._finals))
         again = ", and made again" if others_go_on else ""
         if self._replay is not None:
-            untold = f"about {self._replay.lose(worker)}"
+            untold = f"about {self._replay.untold(worker)}"
         elif self._leases is not None:
             untold = f"at most {self._leases.untold(worker)}"
         else:
@@ -189,8 +196,6 @@ class Fleet:
         self._trouble(self._roll.find(worker, time.monotonic()))
         if self._leases is not None:
             self._leases.find(worker)
-        if self._replay is not None:
-            self._replay.find(worker)
 
     def _rebalance(self) -> None:
         """Let Locust spread its users anew after a worker came back with those that others were given meanwhile.
@@ -214,9 +219,11 @@ class Fleet:
     def _on_load(self, msg: Message, **_: Any) -> None:
         report = wire.decode(msg.data, wire.LoadReport)
         if self._is_current(msg, report.run_id):
+            self._roll.hear(msg.node_id, time.monotonic())
             self._count(msg.node_id, report.now, report.counts)
             if self._replay is not None:
                 self._replay.report(msg.node_id, report)
+            self._send(wire.HEARD, wire.Heard(run_id=report.run_id, told_at=report.told_at), msg.node_id)
 
     def _count(self, worker: str, its_now: float, counts: list[LoadCounts]) -> None:
         """Take what a worker counted, and what its clock said when it told so."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from swarm_ext.distributed import wire
@@ -29,7 +30,7 @@ class ReplayDesk:
         trace: Trace,
         run_id: str,
         begun: float,
-        send: Callable[[str, wire.Portion | wire.Recall, str], None],
+        send: Callable[[str, wire.Portion, str], None],
     ) -> None:
         self._dealer = Dealer(trace)
         self._run_id = run_id
@@ -37,6 +38,7 @@ class ReplayDesk:
         self._send = send
         self._streams: dict[str, int] = {}
         self._heard: dict[str, float] = {}
+        self._terms: Counter[str] = Counter()
 
     @property
     def done(self) -> bool:
@@ -44,16 +46,18 @@ class ReplayDesk:
         return self._dealer.done
 
     def report(self, worker: str, report: wire.LoadReport) -> None:
-        """Take what a worker says of its arrivals, and of its streams."""
+        """Take what a worker says of its arrivals, and of its streams: at a new term it has given back all but those fired."""
         self._heard[worker] = time.monotonic()
         self._streams[worker] = report.streams
         self._dealer.fired(worker, report.fired)
-        self._dealer.returned(worker, report.returned)
+        if report.term != self._terms[worker]:
+            self._terms[worker] = report.term
+            self._dealer.take_back(worker)
 
     def final(self, worker: str, final: wire.Final) -> None:
         """Take what a worker fired at last; what it had beyond that others get, if it left before the run is over."""
         self._dealer.fired(worker, final.fired)
-        self._dealer.lose(worker)
+        self.give_up(worker)
         self._streams.pop(worker, None)
 
     def deal(self, alive: Collection[str]) -> None:
@@ -65,21 +69,23 @@ class ReplayDesk:
             if worker in alive and now - self._heard[worker] < SILENT_SECONDS
         }
         for worker, numbers in self._dealer.deal(horizon(now - self._begun), present).items():
-            instants = [arrival.instant for arrival in recorded(self._dealer, numbers)]
-            self._send(
-                wire.PORTION, wire.Portion(run_id=self._run_id, numbers=numbers, instants=instants), worker
+            portion = wire.Portion(
+                run_id=self._run_id,
+                term=self._terms[worker],
+                numbers=numbers,
+                instants=[arrival.instant for arrival in recorded(self._dealer, numbers)],
             )
+            self._send(wire.PORTION, portion, worker)
 
-    def lose(self, worker: str) -> int:
-        """Deal a lost worker's arrivals to others; return how many of them it may have fired without telling."""
-        self._streams.pop(worker, None)
+    def untold(self, worker: str) -> int:
+        """Return how many arrivals a lost worker may have fired without telling."""
         heard = self._heard.get(worker, self._begun) - self._begun
-        lost = recorded(self._dealer, self._dealer.lose(worker))
-        return sum(arrival.instant <= heard + UNREPORTED_SECONDS for arrival in lost)
+        held = recorded(self._dealer, self._dealer.held(worker))
+        return sum(arrival.instant <= heard + UNREPORTED_SECONDS for arrival in held)
 
-    def find(self, worker: str) -> None:
-        """Ask a lost worker that came back for what it has still: that was dealt to others."""
-        self._send(wire.RECALL, wire.Recall(run_id=self._run_id), worker)
+    def give_up(self, worker: str) -> None:
+        """Deal to others what a lost worker had, which has surely lapsed."""
+        self._dealer.take_back(worker)
 
     def troubles(self) -> list[str]:
         """Return what went wrong, a line each."""
@@ -87,5 +93,5 @@ class ReplayDesk:
         if not again:
             return []
         return [
-            f"{again} recorded arrivals were fired twice: a worker that was taken for lost had fired them, too"
+            f"{again} recorded arrivals were fired twice: a worker that was given up came back and had fired them, too"
         ]

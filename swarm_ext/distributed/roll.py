@@ -4,12 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from swarm_ext.quota import LAPSE_SECONDS
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+DOUBT_SECONDS = LAPSE_SECONDS + 1.0
+"""How long after a lost worker was heard last it is given up: what it was dealt has lapsed by then, by its own clock, too."""
 
 
 class _Loss(NamedTuple):
     at: float
+    heard: float
     line: str
 
 
@@ -37,8 +43,17 @@ class Roll:
     def lose(self, worker: str, now: float, consequence: str) -> str:
         """Note that a worker is lost, and what comes of that; return the line that says so."""
         line = f"worker {worker} was lost {now - self._begun:.0f} s into the run: {consequence}"
-        self._losses[worker] = _Loss(now, line)
+        self._losses[worker] = _Loss(now, now, line)
         return line
+
+    def hear(self, worker: str, now: float) -> None:
+        """Note that a worker was heard: one that is lost is given up later, if it does not come back."""
+        if worker in self._losses:
+            self._losses[worker] = self._losses[worker]._replace(heard=now)
+
+    def given_up(self, now: float) -> set[str]:
+        """Return the workers that are lost for so long that what they had goes to others."""
+        return {worker for worker, loss in self._losses.items() if now - loss.heard > DOUBT_SECONDS}
 
     def find(self, worker: str, now: float) -> str:
         """Note that a lost worker came back; return the line that says so."""

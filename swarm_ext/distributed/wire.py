@@ -27,7 +27,7 @@ RUN_KEY = "swarm_ext_run"
 HELLO, WELCOME, REFUSED = "swarm_ext.hello", "swarm_ext.welcome", "swarm_ext.refused"
 LOAD, FINAL = "swarm_ext.load", "swarm_ext.final"
 LEASE, GRANT, RECALL = "swarm_ext.lease", "swarm_ext.grant", "swarm_ext.recall"
-PORTION = "swarm_ext.portion"
+HEARD, PORTION = "swarm_ext.heard", "swarm_ext.portion"
 CLOCK, CLOCK_REPLY = "swarm_ext.clock", "swarm_ext.clock_reply"
 DRAIN, STOP_TEST = "swarm_ext.drain", "swarm_ext.stop_test"
 
@@ -71,15 +71,24 @@ class Assignment(msgspec.Struct, kw_only=True):
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
     """Worker to master, twice a second: the seconds that are over, and what its clock says (seconds since the epoch).
 
-    Also how many streams it has, and which recorded arrivals it has fired or given back since it last told.
+    `told_at` is its monotonic clock, which the answer repeats: `heard`. Also how many streams it has, which recorded arrivals
+    it has fired since it last told, and its term: with each new one it has given back all others.
     """
 
     run_id: str
     now: float
+    told_at: float
     counts: list[LoadCounts]
     streams: int = 0
     fired: list[int] = []
-    returned: list[int] = []
+    term: int = 0
+
+
+class Heard(msgspec.Struct, frozen=True, kw_only=True):
+    """Master to worker, at once: what you told at `told_at` is here, so keep what you were dealt, for a while from then."""
+
+    run_id: str
+    told_at: float
 
 
 class LeaseRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -99,9 +108,10 @@ class Grant(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Portion(msgspec.Struct, frozen=True, kw_only=True):
-    """Master to worker: fire these recorded arrivals, so many seconds after the run's beginning."""
+    """Master to worker: fire these recorded arrivals, so many seconds after the run's beginning, in the term that you told."""
 
     run_id: str
+    term: int
     numbers: list[int]
     instants: list[float]
 

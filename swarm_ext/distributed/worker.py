@@ -65,6 +65,7 @@ class Worker:
         runner.register_message(wire.REFUSED, self._on_refused)
         runner.register_message(wire.GRANT, self._on_grant)
         runner.register_message(wire.RECALL, self._on_recall)
+        runner.register_message(wire.HEARD, self._on_heard)
         runner.register_message(wire.PORTION, self._on_portion)
         runner.register_message(wire.CLOCK, self._on_clock)
         runner.register_message(wire.DRAIN, self._on_drain, concurrent=True)
@@ -154,17 +155,15 @@ class Worker:
     def _report(self) -> None:
         """Tell the master what came of the load; with nothing to tell, the clock alone, so that it knows our offset."""
         while True:
-            self._generator.lease.keep()
-            self._generator.player.keep()
-            recorder = self._generator.recorder
-            fired, returned = self._generator.player.news()
+            recorder, player = self._generator.recorder, self._generator.player
             report = wire.LoadReport(
                 run_id=self._run_id,
+                told_at=time.monotonic(),
                 counts=recorder.take_closed(),
                 now=recorder.now,
                 streams=self._generator.streams,
-                fired=fired,
-                returned=returned,
+                fired=player.news(),
+                term=player.term,
             )
             self._send(wire.LOAD, report)
             gevent.sleep(seconds_to_report(recorder.now))
@@ -191,10 +190,16 @@ class Worker:
         else:
             self._generator.resume_scheduling()
 
+    def _on_heard(self, msg: Message, **_: Any) -> None:
+        heard = wire.decode(msg.data, wire.Heard)
+        if heard.run_id == self._run_id:
+            self._generator.lease.keep(heard.told_at)
+            self._generator.player.keep(heard.told_at)
+
     def _on_portion(self, msg: Message, **_: Any) -> None:
         portion = wire.decode(msg.data, wire.Portion)
         if portion.run_id == self._run_id:
-            self._generator.player.put(map(Recorded, portion.instants, portion.numbers))
+            self._generator.player.put(map(Recorded, portion.instants, portion.numbers), portion.term)
 
     def _on_recall(self, msg: Message, **_: Any) -> None:
         if wire.decode(msg.data, wire.Recall).run_id == self._run_id:
@@ -229,7 +234,7 @@ class Worker:
                 run_id=self._run_id,
                 now=self._generator.recorder.now,
                 counts=self._generator.recorder.take_all(),
-                fired=self._generator.player.news()[0],
+                fired=self._generator.player.news(),
                 arrival_check=self._generator.arrival_check(),
             )
             self._send(wire.FINAL, final)

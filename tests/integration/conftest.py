@@ -9,7 +9,7 @@ import pytest
 from tests.integration.bed.prerequisites import missing, skip_or_fail
 from tests.integration.bed.swarm import Bed
 from tests.integration.bench import SlowServer, slow_server
-from tests.integration.cluster import STRANGER, Cluster
+from tests.integration.cluster import POISSON, STRANGER, Cluster
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -34,9 +34,15 @@ def server(tmp_path: Path) -> Iterator[SlowServer]:
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
+def locustfile() -> Path:
+    """The locustfile of a cluster; a module that has another says so by a fixture of this name."""
+    return POISSON
+
+
+@pytest.fixture
+def cluster(tmp_path: Path, locustfile: Path) -> Iterator[Cluster]:
     """A master and workers, whose processes end with the test."""
-    made = Cluster(tmp_path)
+    made = Cluster(tmp_path, locustfile)
     yield made
     made.end()
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench import Ended, SlowServer
+    from tests.integration.bench import SlowServer
 
 
 @pytest.fixture
@@ -148,8 +148,10 @@ def test_a_worker_that_is_killed_just_before_the_end_is_named_as_lost(
     assert re.search(r"WARNING +load: worker \S+ was lost \d+ s into the run: its arrivals", ended.output)
 
 
-def run_with_a_pause(server: SlowServer, cluster: Cluster, *, after_arrivals: int) -> Ended:
-    """Stop one of two workers after so many arrivals, until its master takes it for lost, and let it go on."""
+@pytest.mark.parametrize("after_arrivals", [150, 540], ids=["amid the run", "near its end"])
+def test_a_worker_that_stands_still_for_a_while_makes_no_arrival_too_many(
+    server: SlowServer, cluster: Cluster, after_arrivals: int
+) -> None:
     master = cluster.master(
         "-H", server.url, "-u", "4", "-r", "50", "--lamb", "25", "--iter", "800", "-s", "5", "--expect-workers", "2"
     )  # fmt: skip
@@ -160,30 +162,11 @@ def run_with_a_pause(server: SlowServer, cluster: Cluster, *, after_arrivals: in
     stand_still_until_lost(paused, master)
     ended = master.end()
     assert ended.code == 0, ended.output
-    assert sum(sample.offered for sample in ended.load()) == ended.totals().offered
-    return ended
-
-
-def test_a_worker_that_stands_still_for_a_while_makes_no_arrival_too_many(
-    server: SlowServer, cluster: Cluster
-) -> None:
-    ended = run_with_a_pause(server, cluster, after_arrivals=150)
     assert len(server.arrivals()) == ended.totals().offered == 800
+    assert sum(sample.offered for sample in ended.load()) == 800
     (run,) = ended.runs()
     (trouble,) = (line.message for line in run.troubles if "was lost" in line.message)
     assert re.search(r"was lost \d+ s into the run and came back \d+ s later", trouble)
-
-
-def test_a_worker_that_stands_still_near_the_end_makes_none_too_many_or_the_run_says_so(
-    server: SlowServer, cluster: Cluster
-) -> None:
-    ended = run_with_a_pause(server, cluster, after_arrivals=540)
-    offered = ended.totals().offered
-    (run,) = ended.runs()
-    told = " ".join(trouble.message for trouble in run.troubles)
-    assert offered == 800 or f"{offered} arrivals were offered, not 800" in told
-    assert 800 <= offered <= 900
-    assert "was lost" in told
 
 
 def test_workers_with_wrong_clocks_are_counted_in_the_masters_seconds(

@@ -12,13 +12,13 @@ import pytest
 
 from swarm_ext.asked import REPLAY_LEAD_SECONDS
 from tests.integration.bench import LOCUSTFILES, assert_refused_before_any_load, run_locust
-from tests.integration.cluster import Cluster, stand_still_until_lost, wait_for_arrivals
+from tests.integration.cluster import stand_still_until_lost, wait_for_arrivals
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-    from tests.integration.bench import SlowServer
+    from tests.integration.bench import Ended, SlowServer
+    from tests.integration.cluster import Cluster
 
 REPLAY = LOCUSTFILES / "replay.py"
 LATE_SECONDS = 0.5
@@ -98,50 +98,51 @@ def test_a_replay_that_is_stopped_tells_how_many_were_due(tmp_path: Path, server
 
 
 @pytest.fixture
-def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    made = Cluster(tmp_path, REPLAY)
-    yield made
-    made.end()
+def locustfile() -> Path:
+    return REPLAY
+
+
+class SharedReplay:
+    """A replay by two workers, of which `other` is to have a hard time: 40 arrivals/s in all, of which 150 have come."""
+
+    def __init__(self, cluster: Cluster, server: SlowServer, arrivals: int) -> None:
+        file, _ = recording(cluster.folder, arrivals, 40)
+        options = ("--replay", file.name, "-s", "5", "--expect-workers", "2")
+        self.master = cluster.master("-H", server.url, "-u", "4", "-r", "50", *options)
+        cluster.worker()
+        self.other = cluster.worker()
+        wait_for_arrivals(server, 150)
+
+    def end(self) -> Ended:
+        ended = self.master.end()
+        assert ended.code == 0, ended.output
+        return ended
 
 
 def test_what_a_worker_had_that_is_killed_during_a_replay_is_fired_by_the_others(
-    tmp_path: Path, server: SlowServer, cluster: Cluster
+    server: SlowServer, cluster: Cluster
 ) -> None:
-    file, instants = recording(tmp_path, 600, 40)
-    master = cluster.master(
-        "-H", server.url, "-u", "4", "-r", "50", "--replay", file.name, "-s", "5", "--expect-workers", "2"
-    )
-    cluster.worker()
-    lost = cluster.worker()
-    wait_for_arrivals(server, 150)
-    lost.process.send_signal(signal.SIGKILL)
-    ended = master.end()
-    assert ended.code == 0, ended.output
-    run = ended.run()
+    replay = SharedReplay(cluster, server, 600)
+    replay.other.process.send_signal(signal.SIGKILL)
+    run = replay.end().run()
     (trouble,) = run.troubles
     uncertain = re.search(r"was lost \d+ s into the run: .* are uncertain \(about (\d+)\)", trouble.message)
     assert uncertain is not None, trouble
-    assert len(instants) <= len(server.arrivals()) <= len(instants) + int(uncertain[1])
+    assert 600 <= len(server.arrivals()) <= 600 + int(uncertain[1])
     assert run.arrival_check is not None
     assert run.arrival_check.expected == 600
 
 
-def test_a_worker_that_stands_still_during_a_replay_fires_nothing_that_others_fire(
-    tmp_path: Path, server: SlowServer, cluster: Cluster
+@pytest.mark.parametrize("arrivals", [900, 330], ids=["amid the replay", "at its end"])
+def test_a_worker_that_stands_still_for_a_while_fires_nothing_that_others_fire(
+    server: SlowServer, cluster: Cluster, arrivals: int
 ) -> None:
-    file, instants = recording(tmp_path, 900, 40)
-    master = cluster.master(
-        "-H", server.url, "-u", "4", "-r", "50", "--replay", file.name, "-s", "5", "--expect-workers", "2"
-    )
-    cluster.worker()
-    paused = cluster.worker()
-    wait_for_arrivals(server, 150)
-    stand_still_until_lost(paused, master)
-    ended = master.end()
-    assert ended.code == 0, ended.output
-    again = re.search(r"(\d+) recorded arrivals were fired twice", ended.output)
-    assert len(server.arrivals()) == len(instants) + (int(again[1]) if again else 0)
-    assert "came back" in ended.output
+    replay = SharedReplay(cluster, server, arrivals)
+    stand_still_until_lost(replay.other, replay.master)
+    ended = replay.end()
+    assert len(server.arrivals()) == ended.totals().offered == arrivals
+    (trouble,) = (line.message for line in ended.run().troubles)
+    assert re.search(r"was lost \d+ s into the run and came back \d+ s later", trouble)
 
 
 def test_a_worker_that_joins_late_has_its_share_of_the_rest(
