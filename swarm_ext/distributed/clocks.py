@@ -17,7 +17,8 @@ class WorkerClocks:
 
     A report that is delayed makes its sender's clock look behind, so the least delayed one counts. The offset is rounded
     to whole seconds when a worker's first second is placed, and this shift is kept for the whole run, or seconds would be
-    filed twice or skipped. Workers count by clocks that nobody sets during a run, so it stays right.
+    filed twice or skipped. Workers count by clocks that nobody sets during a run, so it stays right. What is left of the
+    offset, half a second at most and next to none where machines keep their clocks set, is less than a sample's second tells.
     """
 
     def __init__(self) -> None:
