@@ -45,6 +45,11 @@ class ReplayDesk:
         """Whether every recorded arrival was fired."""
         return self._dealer.done
 
+    @property
+    def fired(self) -> int:
+        """How many recorded arrivals were fired, each counted once."""
+        return self._dealer.fired_once
+
     def report(self, worker: str, report: wire.LoadReport) -> None:
         """Take what a worker says of its arrivals, and of its streams: at a new term it has given back all but those fired."""
         self._heard[worker] = time.monotonic()
