@@ -136,7 +136,10 @@ def test_a_proxy_or_a_name_that_is_not_there_is_told() -> None:
     with visit("https://no-such-host.invalid") as (client, reports):
         client.get("/")
         assert reports.failure.startswith("the name 'no-such-host.invalid' cannot be resolved: ")
-        client.get("https://no..name/")
+        with pytest.raises(ValueError, match=r"^the host 'no\.\.name' is not a name: "):
+            client.get("https://no..name/")
+    with visit("http://shop.test", proxy_host="no..name", proxy_port=3128) as (client, reports):
+        client.get("/")
         assert reports.failure.startswith("the host 'no..name' is not a name: ")
     refused = answers(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
     with (
@@ -146,6 +149,25 @@ def test_a_proxy_or_a_name_that_is_not_there_is_told() -> None:
         client.get("/")
         assert reports.failure.startswith(f"no connection through 127.0.0.1:{server.port}: ")
         assert "403" in reports.failure
+
+
+@pytest.mark.parametrize(
+    ("host", "first_line", "told"),
+    [
+        ("http://[::1]:8080", "GET http://[::1]:8080/x HTTP/1.1", "[::1]:8080"),
+        ("http://[fe80::1%25eth0]", "GET http://[fe80::1]:80/x HTTP/1.1", "[fe80::1]"),
+        ("https://[::1]", "CONNECT [::1]:443 HTTP/1.1", "[::1]:443"),
+    ],
+)
+def test_a_proxy_is_told_of_an_address_in_brackets(host: str, first_line: str, told: str) -> None:
+    with (
+        HostileServer(answers(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")) as server,
+        visit(host, proxy_host="127.0.0.1", proxy_port=server.port) as (client, _),
+    ):
+        client.get("/x")
+    line, *headers = server.requests[0].decode().split("\r\n")
+    assert line == first_line
+    assert f"Host: {told}" in headers
 
 
 def test_what_this_machine_lacks_is_told_with_its_remedy() -> None:

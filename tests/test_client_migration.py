@@ -91,9 +91,13 @@ def test_credentials_are_in_latin_1_where_they_can_be_as_those_of_locusts_client
 
 
 def test_credentials_beyond_latin_1_are_in_utf_8(server: HostileServer) -> None:
-    with visit(server.url) as (client, _):
-        client.get("/", auth=("u", "\u20ac"))
-    assert "Authorization: Basic dTrigqw=" in sent(server)[1]
+    for proxy in ({}, {"proxy_host": "127.0.0.1", "proxy_port": server.port}):
+        with visit(server.url, **proxy) as (client, _):
+            client.get("/", auth=("u", "\u20ac"))
+        assert "Authorization: Basic dTrigqw=" in sent(server)[1]
+        with visit(server.url.replace("//", "//u:%E2%82%AC@"), **proxy) as (client, _):
+            client.get("/")
+        assert "Authorization: Basic dTrigqw=" in sent(server)[1]
 
 
 @pytest.mark.parametrize(
@@ -113,6 +117,11 @@ def test_credentials_beyond_latin_1_are_in_utf_8(server: HostileServer) -> None:
         (b"/", {}, "the URL is b'/': give a str"),
         ("basket", {}, "the path 'basket' does not begin with /"),
         ("ftp://shop.test/", {}, "the path 'ftp://shop.test/' does not begin with /"),
+        ("/a\nb", {}, r"the URL 'http://.*/a\\nb' has the control character"),
+        ("http://", {}, "the URL 'http://' has no http:// or https:// and host"),
+        ("http://shop.test:0/", {}, "the URL 'http://shop.test:0/' has port 0"),
+        ("http://a..b/", {}, "the host 'a..b' is not a name"),
+        ("/", {"files": "f"}, "files is 'f': give a mapping or a list of pairs"),
     ],
 )
 def test_what_cannot_be_asked_for_is_told_in_one_line_before_anything_is_sent(
@@ -121,6 +130,22 @@ def test_what_cannot_be_asked_for_is_told_in_one_line_before_anything_is_sent(
     with pytest.raises((TypeError, ValueError), match=f"^{words}"):
         client.post(url, **options)
     assert server.connections == 0
+
+
+@pytest.mark.parametrize("method", [None, b"GET", 5])
+def test_a_method_that_is_no_text_is_told_in_one_line(
+    server: HostileServer, client: Any, method: Any
+) -> None:
+    for options in ({}, {"data": "body"}):
+        with pytest.raises(TypeError, match=f"^the method is {method!r}: give a str"):
+            client.request(method, "/", **options)
+    assert server.connections == 0
+
+
+def test_the_url_of_a_response_has_its_parameters(server: HostileServer, client: Any) -> None:
+    response = client.get("/x?a=1", params={"b": 2})
+    assert response.url == f"{server.url}/x?a=1&b=2"
+    assert sent(server)[0] == "/x?a=1&b=2"
 
 
 @pytest.mark.parametrize(
@@ -239,6 +264,9 @@ def test_credentials_in_a_url_are_sent_and_not_shown(server: HostileServer) -> N
         with visit(server.url, **proxy) as (client, reports):
             client.get(f"{server.url.replace('//', '//user:secret@')}/x")
             assert "Authorization: Basic dXNlcjpzZWNyZXQ=" in sent(server)[1]
+            assert (reports.last["name"], reports.last["url"]) == (f"{server.url}/x", f"{server.url}/x")
+            client.get(f"{server.url.replace('//', '//:secret@')}/x")
+            assert "Authorization: Basic OnNlY3JldA==" in sent(server)[1]
             assert (reports.last["name"], reports.last["url"]) == (f"{server.url}/x", f"{server.url}/x")
             client.get("/to?u=http://user:secret@shop.test/")
             assert sent(server)[0] == "/to?u=http://user:secret@shop.test/"

@@ -131,6 +131,27 @@ def test_a_redirect_to_nowhere_is_a_failure(location: str) -> None:
         assert reports.failure.startswith("redirected to nowhere: ")
 
 
+@pytest.mark.parametrize("proxied", [False, True])
+@pytest.mark.parametrize(
+    ("location", "words"),
+    [
+        ("shop-app://back?token=secret", "shop-app: is neither http:// nor https://"),
+        ("http://[bad/" + "x" * 5000, "Invalid IPv6 URL"),
+        ("http://a.test:99999/" + "x" * 5000, "Port out of range"),
+    ],
+)
+def test_a_redirect_to_nowhere_takes_little_room_in_the_table_of_failures(
+    location: str, words: str, proxied: bool
+) -> None:
+    with HostileServer(answers(to(location))) as server:
+        proxy = {"proxy_host": "127.0.0.1", "proxy_port": server.port} if proxied else {}
+        with visit(server.url, **proxy) as (client, reports):
+            client.get("/a")
+            assert reports.failure.startswith(f"redirected to nowhere: {words}")
+            assert len(reports.failure) < 250
+            assert "secret" not in reports.failure
+
+
 def test_cookies_that_come_with_a_redirect_go_along() -> None:
     with HostileServer(by_path(a=to("/b", 303, "Set-Cookie: s=1; Path=/"))) as server:
         with visit(server.url) as (client, _):

@@ -14,7 +14,7 @@ import gevent.ssl
 from locust.contrib.fasthttp import insecure_ssl_context_factory
 
 from swarm_ext.client.fast_session import BoundedFastSession
-from swarm_ext.client.host import with_ascii_host
+from swarm_ext.client.request import target
 from swarm_ext.client.resolver import Resolver
 from swarm_ext.client.response import Response
 
@@ -33,11 +33,11 @@ class FastSessions:
     """Makes FastHttpSessions for one user class: with new connections each time, or with used ones (`keep_alive`).
 
     `settings` are FastHttpSession's own (network_timeout, max_redirects, …), times in seconds; `concurrency` bounds how many
-    requests one arrival has in flight at once.
+    requests one arrival has in flight at once. Raise ValueError for a host that is none.
     """
 
     def __init__(self, base_url: str, *, keep_alive: bool, settings: Mapping[str, Any]) -> None:
-        self._base_url = with_ascii_host(base_url)
+        self._home = target(base_url)
         self._settings = {**settings, "ssl_context_factory": self._ssl_context, "resolver": Resolver()}
         self._make_context = settings["ssl_context_factory"]
         self._insecure = bool(settings["insecure"])
@@ -56,7 +56,7 @@ class FastSessions:
     def acquire(self, user: User | None, listener: RequestListener) -> BoundedFastSession:
         """Return a session that no other arrival is using; it tells `listener` of its requests."""
         return BoundedFastSession(
-            base_url=self._base_url,
+            home=self._home,
             request_event=listener,
             user=user,
             connections=self._idle.pop() if self._idle else None,

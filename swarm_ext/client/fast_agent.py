@@ -120,12 +120,19 @@ class _Clients(HTTPClientPool):
             peer = self._proxy or host
             # there is no other way to what follows
             pool: Any = client._connection_pool  # noqa: SLF001
-            if "%" in url.host:
-                client.host = without_zone(url.host)
-                if client.ssl:
-                    pool.ssl_options["server_hostname"] = client.host
+            if ":" in url.host:
+                _told_of_address(client, pool, without_zone(url.host))
             client._connection_pool = _Connections(pool, self._resolver, peer, host)  # type: ignore[assignment]  # noqa: SLF001
         return client
+
+
+def _told_of_address(client: HTTPClient, pool: Any, address: str) -> None:
+    """Let a client say `address` to its server and its proxy: without a zone, and in brackets where its own has none."""
+    client.host = address
+    client._base_url_string = f"http://[{address}]:{client.port}/"  # noqa: SLF001 - for a proxy, of plain HTTP
+    if client.ssl:
+        pool.ssl_options["server_hostname"] = address
+        pool._request_host = f"[{address}]"  # noqa: SLF001 - for a proxy, of TLS
 
 
 class _FastRequest(FastRequest):

@@ -15,16 +15,15 @@ from swarm_ext.client.failures import RequestError, TooManyRedirectsError
 from swarm_ext.client.fast_agent import FastAgent, NotInTimeError
 from swarm_ext.client.fast_failures import forget_the_way, of_the_exchange
 from swarm_ext.client.fast_response import CaughtFastResponse, NoResponse
-from swarm_ext.client.host import with_ascii_host
 from swarm_ext.client.request import (
     as_headers,
     authorization,
+    checked_method,
     full_url,
     merged,
-    query_of,
     target,
 )
-from swarm_ext.client.request_options import checked_timeout, unknown_option, with_files
+from swarm_ext.client.request_options import check_files, checked_timeout, unknown_option
 from swarm_ext.web_address import without_credentials
 
 if TYPE_CHECKING:
@@ -33,14 +32,14 @@ if TYPE_CHECKING:
     from geventhttpclient.client import HTTPClientPool
     from locust.contrib.fasthttp import FastResponse
 
-    from swarm_ext.client.request import Headers
+    from swarm_ext.client.request import Headers, Target
     from swarm_ext.client.resolver import Resolver
 
 
 class BoundedFastSession(OfTheUserClass, FastHttpSession):
     """A FastHttpSession that takes `timeout=`, the seconds for the whole of a request, and whose failures are told in words.
 
-    Its arguments are FastHttpSession's, the `resolver` of its hosts' names, and the `connections` of an agent that is done
+    Its arguments are FastHttpSession's with `home`, the user's host, in place of its URL, the `resolver` of its hosts' names, and the `connections` of an agent that is done
     with them, if there are any. `in_flight` is how many requests wait for their response.
     """
 
@@ -49,7 +48,7 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
     def __init__(
         self,
         *,
-        base_url: str,
+        home: Target,
         request_event: Any,
         user: Any,
         insecure: bool,
@@ -58,9 +57,9 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         connections: HTTPClientPool | None,
         **shape: Any,
     ) -> None:
-        home = base_url.rstrip("/")
-        super().__init__(home, request_event, user, insecure, None, ssl_context_factory, **shape)
-        self._of_the_host, self.auth_header = self.auth_header, None  # theirs goes to other hosts, too
+        base_url = home.url.rstrip("/")
+        super().__init__(base_url, request_event, user, insecure, None, ssl_context_factory, **shape)
+        self._home = home
         self.client: FastAgent = FastAgent(
             resolver=resolver,
             connections=connections,
@@ -95,23 +94,21 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         """
         if unknown:
             raise unknown_option(unknown)
-        whole_url = self._build_url(url)
-        all_headers = self._authorized(whole_url, auth, headers or {})
-        if whole_url != without_credentials(whole_url):  # theirs would show them, and not send them
-            name = name or self.request_name or without_credentials(url)
-            url = without_credentials(whole_url)
+        method = checked_method(method)
+        where = target(full_url(self.base_url or "", url), params)
+        all_headers = self._authorized(where, auth, headers or {})
+        shown = url if where.authorization is None else without_credentials(url)
         if files:
-            with_files(data, json)
+            check_files(files, data, json)
         elif is_whole(data):
             data, json = encoded_body(data, json, all_headers), None
-        more = query_of(params) if params else None
-        options: dict[str, Any] = {"params": more, "files": files, "whole": not stream}
+        options: dict[str, Any] = {"files": files, "whole": not stream}
         if not allow_redirects:
             options["max_redirects"] = 0  # theirs is a setting of the session, which its other requests share
         if timeout is not None:
             options["timeout"] = checked_timeout(timeout)
         response: Any = super().request(
-            method, url, name, data, catch_response, stream,
+            method, where.url, name or self.request_name or shown, data, catch_response, stream,
             all_headers, None, json, context=dict(context or {}), **options,
         )  # fmt: skip
         if catch_response:
@@ -124,19 +121,14 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         """Close what connections it has. A request after this opens another."""
         self.client.close()
 
-    def _authorized(self, url: str, auth: Any, headers: Mapping[str, Any]) -> Headers:
+    def _authorized(self, where: Target, auth: Any, headers: Mapping[str, Any]) -> Headers:
         """Return headers with the credentials of a request: those given, the URL's, or on the user's host the host's."""
         if auth:
             return merged(as_headers(headers), {"Authorization": authorization(auth)})
-        own = self._of_the_host
-        if own or url != without_credentials(url):
-            where = target(url)
-            of_the_host = own if where.origin == target(self.base_url or "").origin else None
-            own = where.authorization or of_the_host
+        own = where.authorization
+        if own is None and where.origin == self._home.origin:
+            own = self._home.authorization
         return merged({"Authorization": own} if own else {}, headers)
-
-    def _build_url(self, path: str) -> str:
-        return with_ascii_host(full_url(self.base_url or "", path))
 
     def _send_request_safe_mode(
         self, method: str, url: str, *, timeout: float | None = None, **options: Any
@@ -150,7 +142,7 @@ class BoundedFastSession(OfTheUserClass, FastHttpSession):
         except RequestError as error:
             forget_the_way(error)
             response = NoResponse(
-                self.client._make_request(url, method=method, params=options.get("params")),  # noqa: SLF001
+                self.client._make_request(url, method=method),  # noqa: SLF001
                 error,
             )
             response._elapsed, response._history = time.perf_counter() - began, []  # noqa: SLF001

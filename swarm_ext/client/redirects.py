@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urljoin
+from urllib.parse import urljoin, urlsplit
 
 from swarm_ext.client.failures import BadResponseError
 from swarm_ext.client.host import with_ascii_host
@@ -14,13 +14,19 @@ _REWRITTEN_TO_GET = frozenset({301, 302, 303})
 _ABOUT_THE_BODY = frozenset({"content-length", "content-type", "content-encoding", "transfer-encoding"})
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
 """Servers send such bytes as they are, in UTF-8 mostly; encoded they come back to them as they were."""
+_SHOWN_CHARACTERS = 200
+"""How much is told of what leads nowhere: it stands in Locust's table of failures, and may be of any length."""
 _OF_THE_ORIGIN = frozenset({"authorization", "host"})
 NO_SUCH_PATH = "the path {path!r} begins with //, which Locust's FastHttpSession does not send"
 
 
 def to_nowhere(reason: str) -> BadResponseError:
     """Return the failure of a request that was redirected to where none can go."""
-    return BadResponseError(f"redirected to nowhere: {reason}")
+    return BadResponseError(f"redirected to nowhere: {_shortened(reason)}")
+
+
+def _shortened(text: str) -> str:
+    return text if len(text) <= _SHOWN_CHARACTERS else text[:_SHOWN_CHARACTERS] + "…"
 
 
 def _percent_encoded(found: re.Match[bytes]) -> bytes:
@@ -30,9 +36,13 @@ def _percent_encoded(found: re.Match[bytes]) -> bytes:
 def ascii_location(location: bytes) -> str:
     """Return a location in ASCII: its host, if it names one, as the resolver takes it, anything else percent-encoded.
 
-    Raise ValueError for a host that can be no name.
+    Raise ValueError for a host that can be no name, and for where HTTP does not lead.
     """
-    return with_ascii_host(_BEYOND_ASCII.sub(_percent_encoded, location).decode("ascii"))
+    text = _BEYOND_ASCII.sub(_percent_encoded, location).decode("ascii")
+    scheme = urlsplit(text).scheme
+    if scheme not in ("", "http", "https"):
+        raise ValueError(f"{scheme}: is neither http:// nor https://")
+    return with_ascii_host(text)
 
 
 def following(request: Request, status: int, location: bytes) -> Request:

@@ -6,7 +6,7 @@ import re
 import reprlib
 from collections.abc import Mapping
 from typing import Any, NamedTuple
-from urllib.parse import quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import SplitResult, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from swarm_ext.client.host import ascii_host, in_url, without_zone
 from swarm_ext.web_address import basic_auth, without_credentials
@@ -84,10 +84,13 @@ def target(url: str, params: Any = None) -> Target:
         port=port,
         path=path,
         authority=(in_url(without_zone(host)) if "%" in host else named) + behind,
-        authorization=basic_auth(unquote(parts.username), unquote(parts.password or ""))
-        if parts.username
-        else None,
+        authorization=_credentials(parts) if "@" in parts.netloc else None,
     )
+
+
+def _credentials(parts: SplitResult) -> str | None:
+    name, password = unquote(parts.username or ""), unquote(parts.password or "")
+    return basic_auth(name, password) if name or password else None
 
 
 def full_url(base_url: str, url: str) -> str:
@@ -139,6 +142,13 @@ def authorization(auth: Any) -> str:
         f"auth is a {type(auth).__name__}: give a pair of name and password, each str or bytes, "
         "or, for what is not Basic, the header Authorization"
     )
+
+
+def checked_method(method: Any) -> str:
+    """Return a method in capitals; raise TypeError for what is no str."""
+    if not isinstance(method, str):
+        raise TypeError(f"the method is {reprlib.repr(method)}: give a str, as in 'GET'")
+    return method.upper()
 
 
 class Request:

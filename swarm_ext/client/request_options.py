@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import reprlib
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,8 +27,13 @@ def checked_timeout(timeout: Any) -> float:
     return timeout
 
 
-def with_files(data: Any, json: Any) -> None:
-    """Raise TypeError for a body that files cannot go with."""
+def check_files(files: Any, data: Any, json: Any) -> None:
+    """Raise TypeError for what are no files, or for a body that files cannot go with."""
+    if not isinstance(files, Mapping | list | tuple):
+        raise TypeError(
+            f"files is {reprlib.repr(files)}: give a mapping or a list of pairs, of a field's name and a file, "
+            "its bytes, or (file name, file)"
+        )
     if json is not None or isinstance(data, str | bytes):
         raise TypeError(
             "files go with data as a form, which is a mapping or a list of pairs: not with json, str or bytes"

@@ -26,6 +26,7 @@ from swarm_ext.client.request import (
     Request,
     as_headers,
     authorization,
+    checked_method,
     target,
 )
 from swarm_ext.client.request_options import checked_timeout, unknown_option
@@ -159,7 +160,7 @@ class Session(OfTheUserClass):
         body = encoded_body(data, json, all_headers)
         if self._cookies is not None and (cookies := cookies_for(self._cookies, where.url)):
             all_headers.setdefault("Cookie", cookies)
-        return Request(method.upper(), where, all_headers, body)
+        return Request(checked_method(method), where, all_headers, body)
 
     def _response(self, request: Request, allow_redirects: bool, timeout: Any) -> Response:  # noqa: FBT001
         """Return the response, or one that says what went wrong."""

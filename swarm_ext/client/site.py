@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from swarm_ext.client.decoding import ACCEPT_ENCODING
 from swarm_ext.client.fallback import FastSessions
 from swarm_ext.client.idle import IdleConnections
-from swarm_ext.client.request import Headers, Request, Target, full_url, merged, target
+from swarm_ext.client.request import Headers, Request, Target, checked_method, full_url, merged, target
 from swarm_ext.client.transport import Transport
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ class Site:
         request = self._ready.get((method, url))
         if request is None:
             where = target(self.absolute(url))
-            request = Request(method.upper(), where, self.headers_for(where, {}), None)
+            request = Request(checked_method(method), where, self.headers_for(where, {}), None)
             if len(self._ready) >= _REMEMBERED:
                 self._ready.clear()  # paths that differ each time: remembering them is of no use
             self._ready[method, url] = request
