@@ -22,6 +22,7 @@ from swarm_ext.sampling.cadvisor_wire import (
     decode_machine,
     encode_request,
 )
+from swarm_ext.sampling.timed_response import Patience, keep_to
 from swarm_ext.web_address import basic_auth, without_credentials
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ if TYPE_CHECKING:
 API = "/api/v1.3"
 MAX_BODY_BYTES = 64 * 2**20
 TIMEOUT_SECONDS = (2.0, 5.0)
-"""To connect, and to read: a node that answers more slowly cannot be sampled every second anyhow."""
-_CHUNK_BYTES = 2**14
+"""To connect, and to wait for more of an answer: a node that is slower cannot be sampled every second anyhow."""
+_CHUNK_BYTES = 2**16
 _EXCERPT_CHARACTERS = 160
 
 AnswerT = TypeVar("AnswerT")
@@ -57,9 +58,9 @@ class ReplyTooLargeError(CAdvisorError):
 class CAdvisor:
     """One node's cAdvisor at `url`, over one kept-alive connection. Not for concurrent use; close it after use.
 
-    `timeout_seconds` bounds connecting, and waiting for the whole answer (by at most twice the second figure when it
-    trickles). Every method raises CAdvisorError and nothing else. `let_others` is called in the middle of what takes
-    milliseconds, which is to read what many containers did.
+    `timeout_seconds` bounds connecting (to each address of the host) and each silence of the server; their sum bounds the
+    time until the whole answer is there, however it trickles. Every method raises CAdvisorError and nothing else.
+    `let_others` is called in the middle of what takes milliseconds, which is to read what many containers did.
     """
 
     received_at = 0.0
@@ -82,6 +83,7 @@ class CAdvisor:
         if self._parts.username is not None:
             pair = map(unquote_to_bytes, (self._parts.username, self._parts.password or ""))
             self._headers["Authorization"] = basic_auth(*pair)
+        self._patience = Patience(silence_seconds=timeout_seconds[1], whole_seconds=sum(timeout_seconds))
         self._connection = self._new_connection()
 
     def __enter__(self) -> Self:
@@ -118,15 +120,18 @@ class CAdvisor:
     def _new_connection(self) -> http.client.HTTPConnection:
         """Return a connection to the node itself: neither proxies nor .netrc have a part in it."""
         kind = http.client.HTTPSConnection if self._parts.scheme == "https" else http.client.HTTPConnection
-        return kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_seconds[0])
+        connection = kind(self._parts.hostname or "", self._parts.port, timeout=self._timeout_seconds[0])
+        keep_to(self._patience, connection)
+        return connection
 
     def _ask(
         self, method: str, path: str, decode: Callable[[bytes], AnswerT], body: bytes | None = None
     ) -> AnswerT:
         shown = without_credentials(self._base + path)
-        deadline = time.monotonic() + sum(self._timeout_seconds)
+        self._patience.begin()
         try:
-            answer = self._read(self._sent(method, path, body), shown, deadline)
+            with self._sent(method, path, body) as response:
+                answer = self._read(response, shown)
         except (OSError, http.client.HTTPException) as error:
             self.close()
             raise CAdvisorError(f"{shown}: {_why(error, self._timeout_seconds)}") from error
@@ -159,6 +164,7 @@ class CAdvisor:
     ) -> http.client.HTTPResponse:
         if self._connection.sock is None:
             self._connect()
+        self._connection.sock.settimeout(self._timeout_seconds[1])  # what is left of the last answer's is set
         self._connection.request(method, self._parts.path + path, body, headers)
         return self._connection.getresponse()
 
@@ -167,9 +173,8 @@ class CAdvisor:
             self._connection.connect()
         except TimeoutError:
             raise _ConnectTimeoutError from None
-        self._connection.sock.settimeout(self._timeout_seconds[1])
 
-    def _read(self, response: http.client.HTTPResponse, shown: str, deadline: float) -> bytes:
+    def _read(self, response: http.client.HTTPResponse, shown: str) -> bytes:
         if 300 <= response.status < 400:
             raise CAdvisorError(
                 f"{shown}: HTTP {response.status}, a redirect to {_target(response)}, which is not followed: "
@@ -183,10 +188,6 @@ class CAdvisor:
             if size > self._max_body_bytes:
                 raise ReplyTooLargeError(
                     f"{shown}: the answer is larger than {self._max_body_bytes} bytes: refused; ask for less history"
-                )
-            if time.monotonic() > deadline:
-                raise CAdvisorError(
-                    f"{shown}: the answer was not complete after {sum(self._timeout_seconds):g} s ({size} bytes came)"
                 )
         if response.length:  # http.client tells by itself only of chunks that are cut off
             raise http.client.IncompleteRead(b"", response.length)

@@ -24,7 +24,10 @@ MACHINE = "/api/v1.3/machine"
 
 @dataclass
 class Answer:
-    """What to send: after `delay_seconds`, `body` in `pieces`; `cut` closes the connection before it is complete."""
+    """What to send: after `delay_seconds`, `body` in `pieces`; `cut` closes the connection before it is complete.
+
+    `raw` is sent in place of the headers, and the connection closed after the body.
+    """
 
     body: bytes = b""
     status: int = 200
@@ -47,14 +50,15 @@ Respond = Callable[[str, str, dict[str, Any]], Answer]
 class CAdvisorServer:
     """Serves `respond` on 127.0.0.1 until closed; counts connections and keeps the requests it got.
 
-    `ended` is released once for each connection that has ended.
+    `ended` is released once for each connection that has ended; `answered` counts the answers that were sent whole.
     """
 
     def __init__(self, respond: Respond, port: int = 0) -> None:
         self.respond = respond
         self.requests: list[tuple[str, str, dict[str, Any]]] = []
+        self.authorizations: list[str | None] = []
         self.connections: list[socket.socket] = []
-        self.at_once = self.most_at_once = 0
+        self.at_once = self.most_at_once = self.answered = 0
         self.lock = threading.Lock()
         self.ended = threading.Semaphore(0)
         self.closing = threading.Event()
@@ -121,10 +125,12 @@ class _Handler(BaseHTTPRequestHandler):
         body = json.loads(self.rfile.read(length)) if length else {}
         with self.owner.lock:
             self.owner.requests.append((self.command, self.path, body))
+            self.owner.authorizations.append(self.headers["Authorization"])
             self.owner.at_once += 1
             self.owner.most_at_once = max(self.owner.most_at_once, self.owner.at_once)
         try:
             self.send(self.owner.respond(self.command, self.path, body))
+            self.owner.answered += not self.owner.closing.is_set()
         finally:
             with self.owner.lock:
                 self.owner.at_once -= 1
@@ -133,19 +139,18 @@ class _Handler(BaseHTTPRequestHandler):
         self.owner.closing.wait(answer.delay_seconds)
         if answer.raw is not None:
             self.wfile.write(answer.raw)
-            self.close_connection = True
-            return
-        self.send_response(answer.status)
-        for name, value in answer.headers.items():
-            self.send_header(name, value)
-        self.send_header("Content-Length", str(len(answer.body)))
-        self.end_headers()
+        else:
+            self.send_response(answer.status)
+            for name, value in answer.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(answer.body)))
+            self.end_headers()
         body = answer.body[: len(answer.body) // 2] if answer.cut else answer.body
         step = max(1, -(-len(body) // answer.pieces))
         for start in range(0, len(body), step):
             self.wfile.write(body[start : start + step])
             self.owner.closing.wait(answer.pause_between_pieces_seconds)
-        self.close_connection = answer.cut
+        self.close_connection = answer.cut or answer.raw is not None
 
 
 @dataclass

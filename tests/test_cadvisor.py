@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import socket
 import time
+from base64 import b64encode
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -168,12 +169,48 @@ def test_silence_in_the_middle_of_the_body_is_a_read_timeout(
     assert "no answer within 0.2 s" in failure(server.url, timeout_seconds=(5.0, 0.2))
 
 
-def test_a_trickling_answer_is_given_up_after_the_deadline(
-    serve: Callable[[Answer], CAdvisorServer],
+HEAD = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = HEAD + b"Transfer-Encoding: chunked\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("at_once", "trickling"),
+    [
+        (HEAD + b"Content-Length: 400\r\n\r\n", b" " * 400),
+        (HEAD + b"\r\n", b" " * 400),
+        (CHUNKED + b"400\r\n", b" " * 400),
+        (CHUNKED, b"1\r\n \r\n" * 70),
+        (CHUNKED, b"1;" + b"x" * 400),
+        (CHUNKED + b"0\r\n", b"X-Y: z\r\n" * 50),
+        (b"", b"HTTP/1.1 200 OK" * 30),
+        (HEAD, b"X-Y: z\r\n" * 50),
+    ],
+    ids=[
+        "a body", "a body without a length", "a chunk", "chunks", "a chunk's size", "a trailer", "a status", "headers",
+    ],
+)  # fmt: skip
+def test_what_trickles_byte_by_byte_is_given_up_at_the_deadline(
+    serve: Callable[[Answer], CAdvisorServer], at_once: bytes, trickling: bytes
 ) -> None:
-    body = json.dumps({"pad": "x" * 2_000_000}).encode()
-    server = serve(Answer(body, pieces=200, pause_between_pieces_seconds=0.05))
-    assert "not complete after 2 s" in failure(server.url, timeout_seconds=(1.0, 1.0))
+    server = serve(
+        Answer(trickling, raw=at_once, pieces=len(trickling), pause_between_pieces_seconds=0.05)
+    )  # 20 s in all
+    assert "not complete after 1 s" in failure(server.url, timeout_seconds=(0.5, 0.5))
+    assert server.answered == 0
+
+
+def test_an_answer_that_trickles_in_time_is_read(serve: Callable[[Answer], CAdvisorServer]) -> None:
+    server = serve(Answer(b"{}" + b" " * 20, pieces=22, pause_between_pieces_seconds=0.05))
+    with CAdvisor(server.url, timeout_seconds=(30.0, 30.0)) as cadvisor:
+        assert cadvisor.containers().containers == ()
+
+
+def test_each_answer_has_the_whole_time(serve: Callable[[Answer], CAdvisorServer]) -> None:
+    server = serve(Answer(b"{}  ", pieces=4, pause_between_pieces_seconds=0.2))
+    with CAdvisor(server.url, timeout_seconds=(1.5, 1.5)) as cadvisor:
+        for _ in range(6):  # 4.8 s in all
+            assert cadvisor.containers().containers == ()
+    assert len(server.connections) == 1
 
 
 def test_a_body_shorter_than_announced_is_cut_off(serve: Callable[[Answer], CAdvisorServer]) -> None:
@@ -240,6 +277,19 @@ def test_the_client_works_again_after_a_failure() -> None:
             with pytest.raises(CAdvisorError):
                 cadvisor.containers()
         assert cadvisor.containers().containers == ()
+
+
+@pytest.mark.parametrize(
+    ("credentials", "sent"),
+    [("", None), ("me:pass@", b"me:pass"), ("m%40e:%C3%A4%E4@", b"m@e:\xc3\xa4\xe4"), ("me@", b"me:")],
+)
+def test_the_credentials_of_a_url_are_sent_as_the_bytes_that_it_names(
+    serve: Callable[[Answer], CAdvisorServer], credentials: str, sent: bytes | None
+) -> None:
+    server = serve(as_json({}))
+    with CAdvisor(server.url.replace("http://", f"http://{credentials}")) as cadvisor:
+        cadvisor.containers()
+    assert server.authorizations == [sent and f"Basic {b64encode(sent).decode()}"]
 
 
 def test_no_answer_shows_the_password_of_the_url(serve: Callable[[Answer], CAdvisorServer]) -> None:
