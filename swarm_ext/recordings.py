@@ -1,6 +1,6 @@
 """What was recorded elsewhere, read from CSV files: rates over time, and the instants of arrivals. I/O, on the master only.
 
-A file has a line each, with commas, semicolons or tabs between its columns (the first line shows which), and a line with
+A file has a line each, with commas, semicolons or tabs between its columns (the mark that comes first), and a line with
 their names if one likes. Times are seconds, or ISO 8601 (without a zone: UTC); they count from the first one. Other
 columns are ignored. What is wrong is a ValueError that names file, line, rule and remedy.
 """
@@ -124,7 +124,7 @@ class _Rows:
         first = next(lines, None)
         if first is None:
             return
-        delimiter = next((mark for mark in ",;\t" if mark in first), ",")
+        delimiter = next((mark for mark in first if mark in ",;\t"), ",")
         heads = next(csv.reader([first], delimiter=delimiter), [])
         places = list(range(len(wanted)))
         if not _is_time(heads[0] if heads else ""):

@@ -115,7 +115,8 @@ def test_many_arrivals_are_read_in_little_memory(file: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["0,10\n60,10\n60,50\n180,50\n", "time,rate\n0,10\n60,10\n60,50\n180,50\n", "rate;time\n10;0\n10;60\n50;60\n50;180\n"],
+    ["0,10\n60,10\n60,50\n180,50\n", "time,rate\n0,10\n60,10\n60,50\n180,50\n", "rate;time\n10;0\n10;60\n50;60\n50;180\n",
+     "time;rate;what, if anything\n0;10;\n60;10;\n60;50;\n180;50;\n"],
 )  # fmt: skip
 def test_two_rows_of_one_time_are_a_step(file: Path, text: str) -> None:
     file.write_text(text)
@@ -140,6 +141,7 @@ def test_between_rows_rates_go_in_a_straight_line_from_the_first_time_on(file: P
         ("0,10\n60,-1\n", "line 2: '-1' is not a rate: give arrivals per second, 0 or above"),
         ("0,10\n60,20\n30,5\n", "line 3: 30 is before the row above: sort the rows by time"),
         ("0,0\n60,0\n", "asks for no arrivals"),
+        ("0;1,5\n60;3,5\n", "line 1: '1,5' is not a rate"),
         ("0,5\n1e-320,5\n", "duration is 1e-320; it must be a finite number above 0"),
         ("a,b\n0,10\n", "line 1: 'a, b' does not begin with a time, nor name the columns: give a column 'timestamp' and"),
     ],
