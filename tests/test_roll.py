@@ -57,3 +57,11 @@ def test_a_lost_worker_is_given_up_when_it_was_not_heard_for_longer_than_its_lea
     assert roll.given_up(112.1 + DOUBT_SECONDS) == {"a"}
     roll.find("a", 125.0)
     assert roll.given_up(200.0) == set()
+
+
+def test_that_others_make_what_is_uncertain_is_told_when_they_do() -> None:
+    roll = Roll(100.0, ["a"])
+    line = roll.lose("a", 107.2, "its arrivals are uncertain: not counted")
+    assert roll.losses() == [line]
+    roll.make_up_for("a")
+    assert roll.losses() == [f"{line}, and made again"]

@@ -174,23 +174,24 @@ class Fleet:
             logger.warning("%s", self._roll.lose(worker, time.monotonic(), self._uncertain(worker)))
 
     def _give_up(self, worker: str) -> None:
-        """Let others have what a lost worker was dealt; again when it may have told more."""
+        """Let others, if there are any, have what a lost worker was dealt; again when it may have told more."""
         if self._leases is not None:
             self._leases.lose(worker)
         if self._replay is not None:
             self._replay.give_up(worker)
+        dealt = self._leases is not None or self._replay is not None
+        if dealt and set(self.names()) - set(self._finals):
+            self._roll.make_up_for(worker)
 
     def _uncertain(self, worker: str) -> str:
         """Return what is not known of a lost worker's arrivals, in words."""
-        others_go_on = bool(set(self.names()) - set(self._finals))
-        again = ", and made again" if others_go_on else ""
         if self._replay is not None:
             untold = f"about {self._replay.untold(worker)}"
         elif self._leases is not None:
             untold = f"at most {self._leases.untold(worker)}"
         else:
-            untold, again = f"about {math.ceil(self._rates.get(worker, 0.0) * UNREPORTED_SECONDS)}", ""
-        return f"its arrivals of the last second before that are uncertain ({untold}): not counted{again}"
+            untold = f"about {math.ceil(self._rates.get(worker, 0.0) * UNREPORTED_SECONDS)}"
+        return f"its arrivals of the last second before that are uncertain ({untold}): not counted"
 
     def _find(self, worker: str) -> None:
         self._trouble(self._roll.find(worker, time.monotonic()))

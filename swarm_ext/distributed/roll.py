@@ -17,6 +17,7 @@ class _Loss(NamedTuple):
     at: float
     heard: float
     line: str
+    made_up_for: bool = False
 
 
 class Roll:
@@ -55,6 +56,10 @@ class Roll:
         """Return the workers that are lost for so long that what they had goes to others."""
         return {worker for worker, loss in self._losses.items() if now - loss.heard > DOUBT_SECONDS}
 
+    def make_up_for(self, worker: str) -> None:
+        """Note that others make what is uncertain of a lost worker's arrivals."""
+        self._losses[worker] = self._losses[worker]._replace(made_up_for=True)
+
     def find(self, worker: str, now: float) -> str:
         """Note that a lost worker came back; return the line that says so."""
         lost = self._losses.pop(worker).at
@@ -64,5 +69,8 @@ class Roll:
         )
 
     def losses(self) -> list[str]:
-        """Return what was said of each worker that is lost, by their names."""
-        return [loss.line for _, loss in sorted(self._losses.items())]
+        """Return what was said of each worker that is lost, and what was done about it, by their names."""
+        return [
+            f"{loss.line}, and made again" if loss.made_up_for else loss.line
+            for _, loss in sorted(self._losses.items())
+        ]
