@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,6 +21,7 @@ from tests.client_visit import Visitors, visit
 from tests.hostile_server import HostileServer, answers, ok
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Iterator
 
 
@@ -39,11 +41,18 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> str:
 @pytest.fixture(scope="module")
 def secure(certificate: str) -> Iterator[str]:
     """The URL of a server that speaks TLS, with that certificate."""
+    with tls_server(certificate) as url:
+        yield url
+
+
+@contextmanager
+def tls_server(certificate: str, *options: str) -> Iterator[str]:
     key = str(Path(certificate).with_name("key.pem"))
     program = str(Path(__file__).with_name("tls_server.py"))
     with subprocess.Popen(
-        [sys.executable, program, key, certificate], stdout=subprocess.PIPE, text=True
-    ) as server:
+        [sys.executable, program, key, certificate, *options],
+        stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True,
+    ) as server:  # fmt: skip
         try:
             assert server.stdout is not None
             yield f"https://127.0.0.1:{server.stdout.readline().strip()}"
@@ -187,6 +196,29 @@ def test_certificates_are_checked_if_asked_for(secure: str, certificate: str) ->
     with visit(secure.replace("127.0.0.1", "localhost"), **trusting) as (client, reports):
         client.get("/")
         assert "is not for that name" in reports.failure
+
+
+def test_a_server_that_asks_for_a_certificate_is_told_and_given_one(certificate: str) -> None:
+    def with_ours() -> ssl.SSLContext:
+        context: ssl.SSLContext = gevent.ssl.create_default_context(cafile=certificate)
+        context.load_cert_chain(certificate, str(Path(certificate).with_name("key.pem")))
+        return context
+
+    with tls_server(certificate, certificate) as url:
+        with visit(url) as (client, reports):
+            client.get("/")
+            assert reports.failure == (
+                "closed without a response: the server asks for a certificate of the client's, "
+                "which ssl_context_factory can load"
+            )
+        with visit(url, insecure=False, ssl_context_factory=with_ours) as (client, _):
+            assert client.get("/").text == "secret"
+
+
+def test_a_connection_that_is_closed_over_tls_is_told_as_over_plain_http(secure: str) -> None:
+    with visit(secure) as (client, reports):
+        assert isinstance(client.post("/", data=b"x" * 30_000_000).error, ConnectionError)
+        assert reports.failure in ("closed without a response", "connection reset without a response")
 
 
 def test_a_server_that_does_not_speak_tls_is_told() -> None:

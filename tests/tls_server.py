@@ -1,7 +1,9 @@
-"""A server that speaks TLS, in a process of its own. Usage: tls_server.py KEY CERTIFICATE. Prints its port.
+"""A server that speaks TLS, in a process of its own. Usage: tls_server.py KEY CERTIFICATE [AUTHORITY]. Prints its port.
+
+With an AUTHORITY it asks its clients for a certificate that this one signed.
 
 Its answer to any path is `secret`, with the request's Authorization in X-Got-Authorization; to /503 it is an error, and
-to /never it waits for ten seconds. /as/CODING says in its Content-Encoding what it is not.
+to /never it waits for ten seconds. It closes before it has read a POST. /as/CODING says in its Content-Encoding what it is not.
 """
 
 import ssl
@@ -25,6 +27,10 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
+    def do_POST(self) -> None:
+        self.rfile.read(1)
+        self.close_connection = True
+
     def log_message(self, *_: object) -> None:
         pass
 
@@ -33,6 +39,9 @@ if __name__ == "__main__":
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(sys.argv[2], sys.argv[1])
+    if len(sys.argv) > 3:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(sys.argv[3])
     server.socket = context.wrap_socket(server.socket, server_side=True)
     print(server.server_port, flush=True)
     server.serve_forever()

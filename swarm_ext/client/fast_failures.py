@@ -12,6 +12,7 @@ from geventhttpclient.useragent import RetriesExceeded
 from swarm_ext.client.address import Address
 from swarm_ext.client.failures import (
     BadResponseError,
+    ConnectionLostError,
     NotConnectedError,
     RequestError,
     TimedOutError,
@@ -21,6 +22,8 @@ from swarm_ext.client.failures import (
 
 _OTHER_NAME = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+_NO_CERTIFICATE_OF_OURS = "TLSV13_ALERT_CERTIFICATE_REQUIRED"
+"""What a server says behind the handshake, in which TLS 1.3 does not wait for its consent (RFC 8446, section 6.2)."""
 _CLOSED_EARLY = frozenset(
     {
         "connection closed before end of the headers",
@@ -91,7 +94,7 @@ def of_the_exchange(error: BaseException, seconds: float | None) -> RequestError
             return lost(None, "in the middle of the response's headers" if early else "without a response")
         return _invalid(error)
     return (
-        lost(error, "without a response")
+        _lost(error, "without a response")
         if isinstance(error, OSError)
         else RequestError(str(getattr(error, "text", error)))
     )
@@ -111,8 +114,21 @@ def of_the_body(
     if _ran_out(seconds, error):
         return TimedOutError(f"nothing more within {seconds:g} s, {progress}")
     if isinstance(error, OSError):
-        return lost(error, progress)
+        return _lost(error, progress)
     return lost(None, progress) if _said(error) in _CLOSED_EARLY else _invalid(error)
+
+
+def _lost(error: OSError, progress: str) -> ConnectionLostError:
+    """Return the failure of a connection that ended early; TLS has words of its own for that."""
+    if not isinstance(error, ssl.SSLError):
+        return lost(error, progress)
+    if isinstance(error, ssl.SSLEOFError | ssl.SSLZeroReturnError):
+        return lost(None, progress)
+    if error.reason == _NO_CERTIFICATE_OF_OURS:
+        return ConnectionLostError(
+            f"closed {progress}: the server asks for a certificate of the client's, which ssl_context_factory can load"
+        )
+    return ConnectionLostError(f"connection lost {progress}: {error.reason or error}")
 
 
 def forget_the_way(error: BaseException | None) -> None:
