@@ -12,6 +12,8 @@ from argparse import ArgumentTypeError
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from swarm_ext.web_address import without_credentials
+
 
 def _number(text: str, rule: str) -> float:
     try:
@@ -50,6 +52,15 @@ def positive_seconds(text: str) -> float:
 def positive(text: str) -> float:
     """Return a number above 0."""
     return _above_zero(text, "give a number above 0, such as 0.6")
+
+
+def speed(text: str) -> float:
+    """Return how many times as fast something shall go: as much slower or faster as nanoseconds are from seconds."""
+    rule = "give a factor from 1e-9 to 1e9, such as 2"
+    number = _above_zero(text, rule)
+    if not 1e-9 <= number <= 1e9:
+        raise ArgumentTypeError(f"{text!r} is out of range: {rule}")
+    return number
 
 
 def seconds(text: str) -> float:
@@ -128,9 +139,10 @@ def url(text: str) -> str:
         parts = urlsplit(text)
         port = parts.port
     except ValueError as error:
-        raise ArgumentTypeError(f"{text!r} is not a URL ({error}): {rule}") from None
+        why = "" if "@" in text else f" ({error})"  # which would quote what may be half a password
+        raise ArgumentTypeError(f"{without_credentials(text)!r} is not a URL{why}: {rule}") from None
     if parts.scheme not in ("http", "https") or not parts.hostname or port == 0:
-        raise ArgumentTypeError(f"{text!r} is not a URL: {rule}")
+        raise ArgumentTypeError(f"{without_credentials(text)!r} is not a URL: {rule}")
     return text
 
 

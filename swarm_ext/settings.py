@@ -100,7 +100,8 @@ def merge_url(parsed: Namespace) -> None:
     authority, slash, path = rest.partition("/")
     host = f"{scheme}://{authority}"
     if parsed.host and parsed.host.rstrip("/") != host:
-        raise UserError(f"--url {parsed.url} and --host {parsed.host} name the host twice: give one of them")
+        url, other = without_credentials(parsed.url), without_credentials(parsed.host)
+        raise UserError(f"--url {url} and --host {other} name the host twice: give one of them")
     parsed.host = host
     if slash and path:
         parsed.path = f"/{path}"

@@ -95,6 +95,15 @@ def test_no_credentials_are_kept_with_a_run() -> None:
     [
         ({"lamb": "0"}, "--lamb: '0' is not above 0"),
         ({"lamb": "1e999"}, "--lamb: '1e999' is not a finite number"),
+        (
+            {"replay_speed": "1e-300"},
+            "--replay-speed: '1e-300' is out of range: give a factor from 1e-9 to 1e9",
+        ),
+        (
+            {"replay_speed": "1e300"},
+            "--replay-speed: '1e300' is out of range: give a factor from 1e-9 to 1e9",
+        ),
+        ({"replay_speed": "0"}, "--replay-speed: '0' is not above 0"),
         ({"iter": "1e3"}, "--iter: '1e3' is not a whole number"),
         ({"autoscale": "maybe"}, "--autoscale 'maybe' is not known"),
         ({"mu": "2", "sigma": "3"}, "--sigma 3 is above --mu 2"),
@@ -136,6 +145,22 @@ def test_url_sets_host_and_path_at_once(url: str, host: str, path: str) -> None:
 def test_url_and_another_host_contradict_each_other() -> None:
     with pytest.raises(UserError, match="name the host twice"):
         merge_url(Namespace(url="http://a/x", host="http://b", path="/"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["ftp://u:secret@a", "u:secret@a", "http://u:secret@:80", "http://u:secret/x@a", "http://u:secret@a:b"],
+)
+def test_a_url_that_is_none_is_told_without_its_password(url: str) -> None:
+    with pytest.raises(UserError, match="is not a URL: give http://") as error:
+        chosen(url=url)
+    assert "secret" not in str(error.value)
+
+
+def test_two_hosts_are_told_without_their_passwords() -> None:
+    with pytest.raises(UserError, match="--url http://a/x and --host http://b") as error:
+        merge_url(Namespace(url="http://u:secret@a/x", host="http://u:secret@b", path="/"))
+    assert "secret" not in str(error.value)
 
 
 def test_the_store_is_not_among_what_is_kept_with_a_run() -> None:

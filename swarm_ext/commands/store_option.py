@@ -14,7 +14,8 @@ store_option = click.option(
     default=DEFAULT_STORE,
     show_default=True,
     show_envvar=True,
-    help="The store: sqlite:///file.db or mongodb://user:password@host:port/database.",
+    help="The store: sqlite:///file.db or mongodb://host:port/database. All on the machine can read a command line: give its "
+    "user and password by SWARM_EXT_MONGO_USERNAME and SWARM_EXT_MONGO_PASSWORD, or SWARM_EXT_MONGO_PASSWORD_FILE.",
 )
 
 spool_option = click.option(

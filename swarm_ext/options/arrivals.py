@@ -49,7 +49,7 @@ ARRIVAL_OPTIONS = (
     ),
     Option(
         name="replay-speed",
-        parse=t.positive,
+        parse=t.speed,
         default=1.0,
         metavar="X",
         help="replay so many times as fast as recorded",

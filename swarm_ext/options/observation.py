@@ -54,7 +54,9 @@ OBSERVE_OPTIONS = (
         default=DEFAULT_STORE,
         metavar="URI",
         on_page=False,
-        help="where samples and runs are kept: sqlite:///file.db or mongodb://user:password@host:port/database",
+        help="where samples and runs are kept: sqlite:///file.db or mongodb://host:port/database, whose user and password "
+        "belong in SWARM_EXT_MONGO_USERNAME and SWARM_EXT_MONGO_PASSWORD, or SWARM_EXT_MONGO_PASSWORD_FILE: all on the "
+        "machine can read a command line",
     ),
     Option(
         name="store-required",
