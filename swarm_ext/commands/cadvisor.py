@@ -16,6 +16,7 @@ from swarm_ext.stack.cadvisor_plan import cadvisor_plan
 from swarm_ext.stack.container_plan import LOOPBACK, publication
 from swarm_ext.stack.engine import open_engine
 from swarm_ext.stack.templates import stack_default
+from swarm_ext.web_address import in_brackets
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -72,7 +73,7 @@ def start_cadvisor(
     """  # noqa: D301  # click's mark for a paragraph that keeps its lines
     deadline = time.monotonic() + seconds
     try:
-        published = publication(f"[{address}]:{port}" if ":" in address else f"{address}:{port}")
+        published = publication(f"{in_brackets(address)}:{port}")
     except ValueError:
         raise UserError(
             f"--listen {address[:60]!r} must be an address of the engine's machine, as in 127.0.0.1"

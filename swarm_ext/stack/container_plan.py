@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from swarm_ext.web_address import in_brackets
+
 ROLE_LABEL = "swarm-ext.role"
 """Says of a container that it is ours to remove."""
 
@@ -25,7 +27,7 @@ class Publication:
 
     def url(self, host: str) -> str:
         """Return the URL of this port as seen from where `host` is the machine's name."""
-        return f"http://{f'[{host}]' if ':' in host else host}{'' if self.port == 80 else f':{self.port}'}"
+        return f"http://{in_brackets(host)}{'' if self.port == 80 else f':{self.port}'}"
 
     def host_from(self, remote_host: str | None) -> str | None:
         """Return the host at which it is reached from here: None if it is a remote machine's loopback.
@@ -40,7 +42,7 @@ class Publication:
         return self.address
 
     def __str__(self) -> str:
-        return f"[{self.address}]:{self.port}" if ":" in self.address else f"{self.address}:{self.port}"
+        return f"{in_brackets(self.address)}:{self.port}"
 
 
 def publication(text: str, default_address: str = LOOPBACK) -> Publication:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from swarm_ext.stack.convergence import progress_of
+from swarm_ext.web_address import in_brackets
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -147,6 +148,5 @@ def _runs(task: StackTask) -> bool:
 
 def _url(service: str, address: str, port: Port) -> str:
     scheme = "mongodb" if port.target_port == _MONGO_PORT else "http"
-    host = f"[{address}]" if ":" in address else address
     shown = "" if (scheme, port.published_port) == ("http", 80) else f":{port.published_port}"
-    return f"{scheme}://{host}{shown}{_PATHS.get(service, '/')}"
+    return f"{scheme}://{in_brackets(address)}{shown}{_PATHS.get(service, '/')}"
