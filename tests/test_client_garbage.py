@@ -14,6 +14,8 @@ from tests.client_visit import Visitors
 from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from tests.hostile_server import Script
 
 LOOP = b"HTTP/1.1 302 Found\r\nLocation: /\r\nContent-Length: 0\r\n\r\n"
@@ -21,7 +23,7 @@ SOON = b"HTTP/1.1 503 Soon\r\nContent-Length: 0\r\n\r\n"
 
 
 def left_by(visitors: Visitors, **request: Any) -> list[str]:
-    """Make two requests that fail, and return what is left of the second one: the kinds of objects."""
+    """Make requests that fail, and return what is left of them: the kinds of objects."""
 
     def be_one() -> None:
         with visitors.one() as (client, reports):
@@ -31,6 +33,10 @@ def left_by(visitors: Visitors, **request: Any) -> list[str]:
                 pass
             assert len(reports.fired) == 2
 
+    return left_behind(be_one, visitors)
+
+
+def left_behind(be_one: Callable[[], None], visitors: Visitors) -> list[str]:
     be_one()  # what is made once for all is made now
     gc.collect()
     gc.set_debug(gc.DEBUG_SAVEALL)
@@ -86,6 +92,18 @@ def test_a_failed_exchange_leaves_nothing_to_the_garbage_collector(
         for proxy in ({}, {"proxy_host": "127.0.0.1", "proxy_port": server.port}):
             visitors = Visitors(server.url, keep_alive=keep_alive, **proxy)
             assert left_by(visitors, **request_options) == []
+
+
+def test_a_tasks_own_timeout_leaves_nothing_to_the_garbage_collector() -> None:
+    def be_one() -> None:
+        with visitors.one() as (client, reports), gevent.Timeout(0.1, False):
+            client.get("/")
+        assert reports.fired == []
+
+    with HostileServer(lambda peer: peer.wait()) as server:
+        for proxy in ({}, {"proxy_host": "127.0.0.1", "proxy_port": server.port}):
+            visitors = Visitors(server.url, **proxy)
+            assert left_behind(be_one, visitors) == []
 
 
 def test_an_address_that_refuses_beside_one_that_does_not_leaves_nothing_and_rests(

@@ -178,7 +178,10 @@ class FastAgent(LocustUserAgent):
 
     def _handle_error(self, e: BaseException, url: Any = None) -> BaseException:
         if isinstance(e, gevent.Timeout | NotInTimeError):
-            raise e  # it is not about this one attempt
+            try:
+                raise e  # it is not about this one attempt
+            finally:
+                del e  # its traceback leads here
         if isinstance(e, RetriesExceeded):
             raise TooManyRedirectsError(f"more than {self.max_redirects} redirects") from None
         return super()._handle_error(e, url)
