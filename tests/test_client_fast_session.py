@@ -17,7 +17,7 @@ from tests.hostile_server import HostileServer, Peer, answers, answers_once, ok
 from tests.test_client_failures import BROKEN_OFF
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
 
 @contextmanager
@@ -93,16 +93,25 @@ def test_a_response_that_breaks_off_is_told_as_that_over_http(part: bytes, words
         assert isinstance(response.error, ConnectionError)
 
 
-def test_a_stream_that_breaks_off_in_a_with_block_is_told_as_that() -> None:
-    with (
-        HostileServer(answers_once(ok(b"x" * 500)[:-380])) as server,
-        visit(server.url) as (client, reports),
-        client.get("/", stream=True, catch_response=True) as response,
-    ):
+@pytest.mark.parametrize(
+    "read",
+    [lambda response: response.content, lambda response: list(response.iter_content(100))],
+    ids=["content", "iter_content"],
+)
+@pytest.mark.parametrize("caught", [False, True])
+def test_a_stream_that_breaks_off_is_told_as_that(read: Callable[[Any], Any], caught: bool) -> None:
+    with HostileServer(answers_once(ok(b"x" * 500)[:-380])) as server, visit(server.url) as (client, _):
+        response = client.get("/", stream=True, catch_response=caught)
         with pytest.raises(ConnectionError, match="closed after 120 of 500 bytes"):
-            response.content  # noqa: B018
-        response.failure("cut short")
-    assert "cut short" in reports.failure
+            read(response)
+
+
+@pytest.mark.parametrize("caught", [False, True])
+def test_a_stream_that_did_not_come_is_told_as_that(caught: bool) -> None:
+    with visit("http://127.0.0.1:1") as (client, _):
+        response = client.get("/", stream=True, catch_response=caught)
+        with pytest.raises(ConnectionError, match=r"connection refused by 127\.0\.0\.1:1"):
+            list(response.iter_content())
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from geventhttpclient.response import HTTPParseError
 from locust.contrib.fasthttp import ErrorResponse, FastResponse, ResponseContextManager
@@ -12,6 +12,9 @@ from swarm_ext.client.decoding import decoded
 from swarm_ext.client.fast_failures import forget_the_way, of_the_body
 from swarm_ext.client.size import MAX_BODY_BYTES, too_large
 from swarm_ext.client.text import encoding_of, text_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _PIECE_BYTES = 64 * 1024
 
@@ -49,21 +52,45 @@ class WholeResponse(_Readable):
         if headers is None:
             return None
         body = bytearray()
-        try:
-            while len(body) <= MAX_BODY_BYTES and (piece := self.read(_PIECE_BYTES)):
-                body += piece
-        except (OSError, HTTPParseError) as error:
-            received = len(body) + len(self.read())  # what there was of it
-            announced = headers.get("content-length")
-            raise of_the_body(error, received, announced, self.network_timeout) from None
+        for piece in self._pieces(_PIECE_BYTES):
+            body += piece
+            if len(body) > MAX_BODY_BYTES:
+                break
         self.release()
         if len(body) > MAX_BODY_BYTES:
             raise too_large(MAX_BODY_BYTES)
         codings = headers.getlist("content-encoding")
         return decoded(bytes(body), ",".join(codings).encode("latin-1")) if codings and body else bytes(body)
 
+    def iter_content(self, chunk_size: int = 1024, decode_content: bool = True) -> Iterator[str | bytes]:  # noqa: FBT001, FBT002 - Locust's signature
+        """Yield the body in pieces as they come: text where it is text, if `decode_content`.
 
-class NoResponse(_Readable, ErrorResponse):  # type: ignore[override] # theirs has an attribute text
+        Raise RequestError if it breaks off, or if there is no response.
+        """
+        if self._response is None:
+            self.raise_for_status()  # type: ignore[no-untyped-call]
+        for piece in self._pieces(chunk_size):
+            try:
+                yield piece.decode() if decode_content else piece
+            except UnicodeDecodeError:
+                yield piece
+
+    def _pieces(self, size: int) -> Iterator[bytes]:
+        received = 0
+        while piece := self._piece(size, received):
+            received += len(piece)
+            yield piece
+
+    def _piece(self, size: int, received: int) -> bytes:
+        try:
+            return self.read(size)
+        except (OSError, HTTPParseError) as error:
+            received += len(self.read())  # what there was of it
+            announced = self.headers.get("content-length") if self.headers else None
+            raise of_the_body(error, received, announced, self.network_timeout) from None
+
+
+class NoResponse(WholeResponse, ErrorResponse):  # type: ignore[override] # theirs has an attribute text
     """What stands for a response that did not come, or not whole. `_elapsed`: the seconds until that was known."""
 
 
