@@ -231,6 +231,30 @@ def test_a_response_that_did_not_come_has_no_text_and_no_json() -> None:
                     response.json()
 
 
+@pytest.mark.parametrize("size", [1, 2, 5, 1024, None])
+def test_pieces_of_a_text_are_text_wherever_they_end(
+    server: HostileServer, client: Any, size: int | None
+) -> None:
+    text = "a\u00fc\u20ac\U0001f600" * 300 + "\n" + "\u00fc" * 700
+    server.script = answers(ok(text.encode()))
+    for stream in (False, True):
+        assert "".join(client.get("/", stream=stream).iter_content(size)) == text
+        pieces = list(client.get("/", stream=stream).iter_content(size, decode_content=False))
+        assert b"".join(pieces) == text.encode()
+        assert len(pieces[0]) == (size or len(text.encode()))
+    assert list(client.iter_lines("/")) == text.split("\n")
+
+
+@pytest.mark.parametrize("body", [b"\xff\xfe\xfd", b"ab\xc3", b"\xc3"])
+def test_pieces_of_what_is_no_text_are_bytes_and_none_is_lost(
+    server: HostileServer, client: Any, body: bytes
+) -> None:
+    server.script = answers(ok(body))
+    pieces = list(client.get("/").iter_content(2))
+    assert b"".join(piece if isinstance(piece, bytes) else piece.encode() for piece in pieces) == body
+    assert isinstance(pieces[-1], bytes)
+
+
 def test_json_that_is_not_in_unicode_is_read_as_its_header_says(server: HostileServer, client: Any) -> None:
     server.script = answers(
         ok('"\u00fc"'.encode("latin-1"), "Content-Type: application/json; charset=latin-1")

@@ -11,7 +11,7 @@ from locust.contrib.fasthttp import ErrorResponse, FastResponse, ResponseContext
 from swarm_ext.client.decoding import decoded
 from swarm_ext.client.fast_failures import forget_the_way, of_the_body
 from swarm_ext.client.size import MAX_BODY_BYTES, too_large
-from swarm_ext.client.text import encoding_of, text_of
+from swarm_ext.client.text import as_text, encoding_of, pieces_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,17 +63,15 @@ class WholeResponse(_Readable):
         return decoded(bytes(body), ",".join(codings).encode("latin-1")) if codings and body else bytes(body)
 
     def iter_content(self, chunk_size: int = 1024, decode_content: bool = True) -> Iterator[str | bytes]:  # noqa: FBT001, FBT002 - Locust's signature
-        """Yield the body in pieces as they come: text where it is text, if `decode_content`.
+        """Return the body's pieces as they come: text where it is text, if `decode_content`.
 
         Raise RequestError if it breaks off, or if there is no response.
         """
         if self._response is None:
             self.raise_for_status()  # type: ignore[no-untyped-call]
-        for piece in self._pieces(chunk_size):
-            try:
-                yield piece.decode() if decode_content else piece
-            except UnicodeDecodeError:
-                yield piece
+        body = getattr(self, "_cached_content", None)  # read already, unless it is a stream
+        pieces = self._pieces(chunk_size) if body is None else pieces_of(body, chunk_size)
+        return as_text(pieces) if decode_content else pieces
 
     def _pieces(self, size: int) -> Iterator[bytes]:
         received = 0

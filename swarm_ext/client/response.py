@@ -12,7 +12,7 @@ from locust.contrib.fasthttp import LocustBadStatusCode, LocustUserAgent
 from locust.exception import CatchResponseError, LocustError, ResponseError
 
 from swarm_ext.client.elsewhere import Elsewhere
-from swarm_ext.client.text import encoding_of, text_of
+from swarm_ext.client.text import as_text, encoding_of, pieces_of, text_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -110,14 +110,9 @@ class Response:
             return json.loads(self.text or "")
 
     def iter_content(self, chunk_size: int = 1024, decode_content: bool = True) -> Iterator[str | bytes]:  # noqa: FBT001, FBT002 - Locust's signature
-        """Yield the body in pieces: text where it is text, if `decode_content`."""
-        body = self.content or b""
-        for start in range(0, len(body), chunk_size):
-            piece = body[start : start + chunk_size]
-            try:
-                yield piece.decode() if decode_content else piece
-            except UnicodeDecodeError:
-                yield piece
+        """Return the body's pieces: text where it is text, if `decode_content`."""
+        pieces = pieces_of(self.content or b"", chunk_size)
+        return as_text(pieces) if decode_content else pieces
 
     def raise_for_status(self) -> None:
         """Raise what made the request a failure, if anything did."""

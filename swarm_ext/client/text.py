@@ -1,9 +1,14 @@
-"""A body as text. Pure."""
+"""A body as text, and in pieces. Pure."""
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from charset_normalizer import detect
 from requests.utils import get_encoding_from_headers
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
 
 def encoding_of(body: bytes, content_type: str) -> str | None:
@@ -18,3 +23,28 @@ def text_of(body: bytes, encoding: str | None) -> str:
         return str(body, encoding or "utf-8", errors="replace")
     except (LookupError, UnicodeError):
         return str(body, "utf-8", errors="replace")
+
+
+def pieces_of(body: bytes, size: int | None) -> Iterator[bytes]:
+    """Yield a body in pieces of so many bytes; None: in one."""
+    step = size or len(body) or 1
+    return (body[start : start + step] for start in range(0, len(body), step))
+
+
+def as_text(pieces: Iterable[bytes]) -> Iterator[str | bytes]:
+    """Yield pieces of a body as text where they are UTF-8; a character that ends in the next piece goes to that one."""
+    cut = b""
+    for piece in pieces:
+        whole = cut + piece
+        cut = b""
+        try:
+            yield whole.decode()
+        except UnicodeDecodeError as error:
+            if error.reason != "unexpected end of data":
+                yield whole
+                continue
+            cut = whole[error.start :]
+            if error.start:
+                yield whole[: error.start].decode()
+    if cut:
+        yield cut
