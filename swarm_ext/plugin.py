@@ -17,7 +17,7 @@ from locust.runners import MasterRunner, WorkerRunner
 
 from swarm_ext import generator, signals, web_guard
 from swarm_ext.bench import Bench
-from swarm_ext.distributed.departures import hear_others_meanwhile
+from swarm_ext.distributed.departures import hear_others_meanwhile, let_the_resting_quit
 from swarm_ext.distributed.fleet import Fleet
 from swarm_ext.distributed.worker import Worker
 from swarm_ext.errors import UserError
@@ -64,6 +64,7 @@ def _wire(environment: Environment, runner: Runner | None, web_ui: WebUI | None 
     if isinstance(runner, MasterRunner):
         options_of(environment).enable_rebalancing = True
         hear_others_meanwhile(runner)
+        let_the_resting_quit(runner)
         same_machine = options_of(environment).swarm == "local"
         load: Fleet | LocalLoad = Fleet(environment, runner, same_machine=same_machine)
         logger.info("Workers are rebalanced when one joins or is lost")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import gevent
 import pytest
 from gevent.event import Event
 from locust import User
@@ -11,9 +12,9 @@ from locust.dispatch import UsersDispatcher
 from locust.env import Environment
 from locust.rpc import Message
 from locust.rpc.zmqrpc import Client
-from locust.runners import STATE_RUNNING, MasterRunner, WorkerNode
+from locust.runners import STATE_RUNNING, STATE_STOPPED, MasterRunner, WorkerNode
 
-from swarm_ext.distributed.departures import hear_others_meanwhile
+from swarm_ext.distributed.departures import hear_others_meanwhile, let_the_resting_quit
 from tests.integration.ports import free_port
 
 if TYPE_CHECKING:
@@ -77,3 +78,16 @@ def test_the_others_are_heard_while_the_users_of_a_worker_that_left_are_spread(
     assert heard.wait(BOUND_SECONDS / 3)
     assert spread.wait(BOUND_SECONDS)
     assert list(bed.master.clients) == ["staying"]
+
+
+def test_a_worker_that_has_stopped_and_is_not_ready_again_is_told_to_quit_as_the_others_are(bed: Bed) -> None:
+    let_the_resting_quit(bed.master)
+    bed.master.state = STATE_STOPPED
+    bed.send("staying", "heartbeat")  # so that the master's socket knows it
+    bed.send("leaving", "client_stopped")
+    with gevent.Timeout(BOUND_SECONDS):
+        while "leaving" in bed.master.clients:
+            gevent.sleep(0.01)
+        bed.master.quit()
+        told = [bed.clients[worker].recv().type for worker in ("leaving", "staying")]
+    assert told == ["quit", "quit"]
