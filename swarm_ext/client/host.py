@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 from urllib.parse import unquote, urlsplit
 
+from swarm_ext.web_address import in_brackets
+
 _LONGEST_LABEL, _LONGEST_NAME = 63, 253
 _SHOWN_CHARACTERS = 80
 """How much of a host is told: one that a redirect names may be of any length."""
@@ -64,7 +66,7 @@ def in_url(host: str) -> str:
     address, percent, zone = host.partition("%")
     if percent:
         return f"[{address}%25{zone}]"
-    return f"[{host}]" if ":" in host else host
+    return in_brackets(host)
 
 
 def without_zone(host: str) -> str:
